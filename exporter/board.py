@@ -1,0 +1,219 @@
+"""What every watched item's figures are now, and the rendered page that scrapes read.
+
+The items stand in slots of 100 media or 25 posts, the sizes of one request. An answer renders the slots it
+touches, off the event loop, and puts them on the page in one step: a scrape sees an answer whole or not at
+all. What grows stale is withdrawn by the next scrape itself, so it needs no poll and no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from exporter.exposition.families import View, sample_lines
+from exporter.exposition.page import Page
+from exporter.exposition.piece import Piece, make_piece
+from exporter.figures.state import ItemState, absorbed
+from exporter.figures.window import AnswerWindow
+from exporter.model import Answer, Endpoint, Item, ItemProblem, Kind
+from exporter.vocabulary import Metric
+
+SLOT_SIZES = {
+    Kind.MEDIA: Endpoint.MEDIA_ANALYTICS.batch_size,
+    Kind.POST: Endpoint.INSIGHTS_28HR.batch_size,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What one account watches of one kind; `metrics` are the columns of its items' rows."""
+
+    account: str
+    kind: Kind
+    items: tuple[Item, ...]
+    metrics: tuple[Metric, ...]
+
+
+@dataclass(slots=True)
+class _Slot:
+    key: str
+    kind: Kind
+    items: tuple[Item, ...]
+    metrics: tuple[Metric, ...]
+    stale_at: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    states: Mapping[str, ItemState]
+    pieces: Mapping[str, Mapping[str, Piece]]
+    stale_at: Mapping[str, float]
+    revised: int
+
+
+class Board:
+    """Holds the states of all watched items and keeps `page` in step with them.
+
+    Ids are unique over media and posts since a media key has an underscore. `clock` gives Unix seconds.
+    All methods belong to the event loop.
+    """
+
+    def __init__(self, page: Page, clock: Callable[[], float]) -> None:
+        self._page = page
+        self._clock = clock
+        self._stale_after_seconds = math.inf
+        self._slots: dict[str, _Slot] = {}
+        self._slot_of: dict[str, _Slot] = {}
+        self._states: dict[str, ItemState] = {}
+        self._next_stale_at = math.inf
+        self._publishing = asyncio.Lock()
+
+    def state(self, item_id: str) -> ItemState:
+        """What X has said about an item; for one that is not watched, nothing."""
+        return self._states.get(item_id, ItemState())
+
+    async def watch(self, watches: Iterable[Watch], stale_after_seconds: float) -> None:
+        """Show exactly `watches` from now on; items watched before keep their figures."""
+        async with self._publishing:
+            before = self._slot_of
+            self._stale_after_seconds = stale_after_seconds
+            self._slots = {slot.key: slot for watch in watches for slot in _slots(watch)}
+            self._slot_of = {item.id: slot for slot in self._slots.values() for item in slot.items}
+            self._states = {
+                item_id: _carried_over(self._states.get(item_id), before.get(item_id), slot)
+                for item_id, slot in self._slot_of.items()
+            }
+            self._rebuild_page()
+
+    async def absorb(
+        self,
+        asked: Sequence[Item],
+        metrics: Sequence[Metric],
+        answer: Answer,
+        window: AnswerWindow,
+    ) -> int:
+        """Take X's answer to a request for `asked` and show it; returns how many hours it restated.
+
+        `metrics` are those the answer was decoded for. Items that are no longer watched, or whose metrics
+        have changed since, are left as they are.
+        """
+        async with self._publishing:
+            columns = tuple(metrics)
+            touched = [
+                item
+                for item in asked
+                if (slot := self._slot_of.get(item.id)) is not None and slot.metrics == columns
+            ]
+            rendered = await asyncio.to_thread(self._render, touched, answer, window, len(columns))
+            self._states.update(rendered.states)
+            for key, pieces in rendered.pieces.items():
+                self._page.update(key, pieces)
+                self._slots[key].stale_at = rendered.stale_at[key]
+            self._note_next_stale()
+            return rendered.revised
+
+    async def forget_hours(self, items: Iterable[Item]) -> None:
+        """Take back every hour of `items`: they turned out to stand under the wrong label."""
+        async with self._publishing:
+            known = [item.id for item in items if item.id in self._states]
+            for item_id in known:
+                self._states[item_id] = replace(self._states[item_id], hours=None)
+            now = self._clock()
+            for slot in {self._slot_of[item_id].key: self._slot_of[item_id] for item_id in known}.values():
+                pieces, slot.stale_at = self._rendered_slot(slot, self._states, now)
+                self._page.update(slot.key, pieces)
+            self._note_next_stale()
+
+    def withdraw_stale(self) -> None:
+        """Take what has grown stale off the page; every scrape calls this before it reads."""
+        now = self._clock()
+        if now <= self._next_stale_at:
+            return
+        for slot in self._slots.values():
+            if now > slot.stale_at:
+                pieces, slot.stale_at = self._rendered_slot(slot, self._states, now)
+                self._page.update(slot.key, pieces)
+        self._note_next_stale()
+
+    def _rebuild_page(self) -> None:
+        now = self._clock()
+        self._page.clear()
+        for slot in self._slots.values():
+            changing, slot.stale_at = self._rendered_slot(slot, self._states, now)
+            fixed = self._pieces(slot, self._states, now, configured=True)
+            self._page.publish(slot.key, {**fixed, **changing})
+        self._note_next_stale()
+
+    def _note_next_stale(self) -> None:
+        self._next_stale_at = min((slot.stale_at for slot in self._slots.values()), default=math.inf)
+
+    # Runs in a worker thread: reads what only the event loop's current holder of the lock may change.
+    def _render(self, touched: Sequence[Item], answer: Answer, window: AnswerWindow, width: int) -> _Rendered:
+        states, revised = self._absorbed(touched, answer, window, width)
+        everything = ChainMap(states, self._states)
+        keys = dict.fromkeys(self._slot_of[item.id].key for item in touched)
+        now = self._clock()
+        shown = {key: self._rendered_slot(self._slots[key], everything, now) for key in keys}
+        return _Rendered(
+            states,
+            {key: pieces for key, (pieces, _) in shown.items()},
+            {key: stale_at for key, (_, stale_at) in shown.items()},
+            revised,
+        )
+
+    def _absorbed(
+        self, touched: Sequence[Item], answer: Answer, window: AnswerWindow, width: int
+    ) -> tuple[dict[str, ItemState], int]:
+        reports = {report.id: report for report in answer.reports}
+        problems = _by_item(answer.problems)
+        states: dict[str, ItemState] = {}
+        revised = 0
+        for item in touched:
+            states[item.id], restated = absorbed(
+                self._states[item.id], reports.get(item.id), problems.get(item.id, ()), width, window
+            )
+            revised += restated
+        return states, revised
+
+    def _rendered_slot(
+        self, slot: _Slot, states: Mapping[str, ItemState], now: float
+    ) -> tuple[dict[str, Piece], float]:
+        expiries = (states[item.id].stale_at(self._stale_after_seconds) for item in slot.items)
+        ahead = min((at for at in expiries if at is not None and at >= now), default=math.inf)
+        return self._pieces(slot, states, now, configured=False), ahead
+
+    def _pieces(
+        self, slot: _Slot, states: Mapping[str, ItemState], now: float, *, configured: bool
+    ) -> dict[str, Piece]:
+        view = View(slot.metrics, now, self._stale_after_seconds)
+        items = [(item, states[item.id]) for item in slot.items]
+        lines = sample_lines(slot.kind, items, view, configured=configured)
+        return {name: make_piece(text) for name, text in lines.items()}
+
+
+def _slots(watch: Watch) -> Iterator[_Slot]:
+    size = SLOT_SIZES[watch.kind]
+    for start in range(0, len(watch.items), size):
+        key = f"{watch.kind}/{watch.account}/{start}"
+        yield _Slot(key, watch.kind, watch.items[start : start + size], watch.metrics)
+
+
+def _carried_over(state: ItemState | None, before: _Slot | None, now: _Slot) -> ItemState:
+    if state is None or before is None:
+        return ItemState()
+    if before.metrics == now.metrics:
+        return state
+    columns = [before.metrics.index(metric) if metric in before.metrics else None for metric in now.metrics]
+    hours = None if state.hours is None else state.hours.reshaped(columns)
+    return replace(state, hours=hours, total=None)
+
+
+def _by_item(problems: Iterable[ItemProblem]) -> dict[str, tuple[ItemProblem, ...]]:
+    grouped: dict[str, tuple[ItemProblem, ...]] = {}
+    for problem in problems:
+        if problem.id is not None:
+            grouped[problem.id] = (*grouped.get(problem.id, ()), problem)
+    return grouped

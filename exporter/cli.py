@@ -1,0 +1,147 @@
+"""The command line: its flags, its help, its exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from exporter import __version__
+from exporter.errors import ConfigError, ExporterError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+CONFIG_FILE = click.option(
+    "--config.file",
+    "config_file",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Configuration file (YAML).",
+)
+LISTEN_ADDRESS_HELP = "Address to serve on, as HOST:PORT, :PORT or [IPv6]:PORT."
+LOG_LEVEL = click.option(
+    "--log.level",
+    "log_level",
+    default="info",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Log lines of at least this level.",
+)
+LOG_FORMAT = click.option(
+    "--log.format",
+    "log_format",
+    default="logfmt",
+    show_default=True,
+    type=click.Choice(["logfmt", "json"]),
+    help="How log lines are written.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="x-analytics-exporter")
+def cli() -> None:
+    """Prometheus exporter for the hourly analytics X (Twitter) reports about media and posts."""
+
+
+@cli.command()
+@CONFIG_FILE
+@click.option(
+    "--web.listen-address",
+    "listen_address",
+    default=":9877",
+    show_default=True,
+    metavar="HOST:PORT",
+    help=LISTEN_ADDRESS_HELP,
+)
+@LOG_LEVEL
+@LOG_FORMAT
+def run(config_file: Path, listen_address: str, log_level: str, log_format: str) -> int:
+    """Poll X on schedule and serve /metrics until stopped."""
+    from exporter.commands.run import run as run_command
+
+    return run_command(config_file, listen_address, log_level, log_format, dict(os.environ))
+
+
+@cli.command("check-config")
+@CONFIG_FILE
+def check_config(config_file: Path) -> int:
+    """Check the configuration and print what it will ask of X. Sends nothing."""
+    from exporter.commands.check_config import check_config as check_config_command
+
+    return check_config_command(config_file, dict(os.environ))
+
+
+@cli.command()
+@CONFIG_FILE
+@click.option(
+    "--output",
+    default="table",
+    show_default=True,
+    type=click.Choice(["table", "json", "openmetrics"]),
+    help="What to print.",
+)
+def poll(config_file: Path, output: str) -> int:
+    """Poll everything once, print it, exit 0 when every item had data."""
+    from exporter.commands.poll import poll as poll_command
+
+    return poll_command(config_file, output, dict(os.environ))
+
+
+@cli.command()
+@click.option(
+    "--web.listen-address",
+    "listen_address",
+    default="127.0.0.1:9877",
+    show_default=True,
+    metavar="HOST:PORT",
+    help=LISTEN_ADDRESS_HELP,
+)
+@LOG_LEVEL
+@LOG_FORMAT
+def demo(listen_address: str, log_level: str, log_format: str) -> int:
+    """Run the exporter against a simulated X API; needs no account and no file."""
+    from exporter.commands.demo import demo as demo_command
+
+    return demo_command(listen_address, log_level, log_format)
+
+
+@cli.command("simulate-api")
+@click.option(
+    "--listen",
+    default="127.0.0.1:9878",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Address to serve the simulated X API on.",
+)
+def simulate_api(listen: str) -> int:
+    """Serve the simulated X API alone, to try configurations and dashboards against."""
+    from exporter.commands.simulate_api import simulate_api as simulate_api_command
+
+    return simulate_api_command(listen)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 bad usage or configuration."""
+    try:
+        code: int = cli.main(arguments, standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except click.Abort:
+        return EXIT_FAILED
+    except ConfigError as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        return EXIT_USAGE
+    except ExporterError as error:
+        print(f"x-analytics-exporter: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except BrokenPipeError:
+        # Whoever read the output has gone; there is nobody left to tell.
+        sys.stdout = None
+        return EXIT_FAILED
+    return code

@@ -1,0 +1,139 @@
+"""The complete hours known of one item, and what they add up to."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from exporter.figures.window import WINDOW_HOURS, AnswerWindow, whole_hours
+from exporter.model import HOUR_SECONDS, ItemReport, has_number
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Up to 28 consecutive complete hours of one item; the last of them is the hour shown.
+
+    `first` is the first hour as hours since the epoch. `values` holds one row per hour, `width` metrics
+    wide, NaN where X gave no number; an hour of which nothing is known is a row of NaN. The last row
+    always has a number: it is the newest complete hour with at least one metric.
+    """
+
+    first: int
+    width: int
+    values: array[float]
+
+    @property
+    def count(self) -> int:
+        """How many hours lie from the first to the hour shown, known or not."""
+        return len(self.values) // self.width
+
+    @property
+    def last(self) -> int:
+        """The hour shown, as hours since the epoch."""
+        return self.first + self.count - 1
+
+    @property
+    def shown_start_seconds(self) -> int:
+        """Start of the hour shown, Unix seconds."""
+        return self.last * HOUR_SECONDS
+
+    @property
+    def shown_end_seconds(self) -> int:
+        """End of the hour shown, Unix seconds; staleness counts from here."""
+        return (self.last + 1) * HOUR_SECONDS
+
+    @property
+    def shown(self) -> array[float]:
+        """The metrics of the hour shown."""
+        return self.values[-self.width :]
+
+    def row(self, hour: int) -> array[float] | None:
+        """The metrics of `hour`, None outside the hours held."""
+        index = hour - self.first
+        if not 0 <= index < self.count:
+            return None
+        return self.values[index * self.width : (index + 1) * self.width]
+
+    def rows(self) -> Iterator[tuple[int, array[float]]]:
+        """Yield (hour, metrics), oldest first, hours of which nothing is known included."""
+        for index in range(self.count):
+            yield self.first + index, self.values[index * self.width : (index + 1) * self.width]
+
+    def covered(self) -> int:
+        """How many of the 28 hours that end with the hour shown are known, 1 to 28."""
+        return sum(has_number(row) for _, row in self.rows())
+
+    def sums(self) -> list[float]:
+        """Sum of each metric over the hours known, NaN for a metric no hour has a number for."""
+        return [_sum(self.values[column :: self.width]) for column in range(self.width)]
+
+    def reshaped(self, columns: Sequence[int | None]) -> Hours | None:
+        """The same hours with other metrics: `columns` gives each new one's old place, None if it is new.
+
+        None when no number is left.
+        """
+        rows = {
+            hour: array("d", [math.nan if old is None else row[old] for old in columns])
+            for hour, row in self.rows()
+        }
+        return _packed(rows, len(columns))
+
+
+def _sum(column: array[float]) -> float:
+    total = math.fsum(column)
+    if total == total:  # noqa: PLR0124 - NaN alone differs from itself: every hour has a number
+        return total
+    known = [value for value in column if not math.isnan(value)]
+    return math.fsum(known) if known else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Hours after an answer, and how many of those known before it restated with other numbers."""
+
+    hours: Hours | None
+    revised: int
+
+
+def merge(hours: Hours | None, report: ItemReport, width: int, window: AnswerWindow) -> Merged:
+    """Lay the whole, complete hours of one answer over those known: the newest answer wins.
+
+    An hour cut by the window or still running when X answered is no hour here, so it never replaces a
+    complete one. Hours that the answer does not name stay.
+    """
+    told = _told(report, width, window)
+    if hours is None:
+        return Merged(_packed(told, width), 0)
+    known = dict(hours.rows())
+    revised = sum(
+        hour in known and has_number(known[hour]) and known[hour].tobytes() != row.tobytes()
+        for hour, row in told.items()
+    )
+    return Merged(_packed(known | told, width), revised)
+
+
+def _told(report: ItemReport, width: int, window: AnswerWindow) -> dict[int, array[float]]:
+    told: dict[int, array[float]] = {}
+    for hour, index in whole_hours(report.starts, window):
+        row = report.values[index * width : (index + 1) * width]
+        told[hour] = _overlaid(told[hour], row) if hour in told else row
+    return told
+
+
+def _overlaid(earlier: array[float], later: array[float]) -> array[float]:
+    # One answer may tell an hour in several buckets, each with some of the metrics.
+    return array("d", [old if math.isnan(new) else new for old, new in zip(earlier, later, strict=True)])
+
+
+def _packed(rows: dict[int, array[float]], width: int) -> Hours | None:
+    newest = max((hour for hour, row in rows.items() if has_number(row)), default=None)
+    if newest is None:
+        return None
+    oldest = max(min(rows), newest - WINDOW_HOURS + 1)
+    unknown = array("d", [math.nan]) * width
+    values = array("d")
+    for hour in range(oldest, newest + 1):
+        values.extend(rows.get(hour, unknown))
+    return Hours(oldest, width, values)

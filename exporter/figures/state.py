@@ -1,0 +1,64 @@
+"""What stands for one item between two polls."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from exporter.figures.hours import Hours, merge
+from exporter.figures.window import AnswerWindow
+from exporter.model import ItemProblem, ItemReport
+
+
+@dataclass(frozen=True, slots=True)
+class ItemState:
+    """All that X has said about one item.
+
+    `up` is whether its last answer for the item carried data, None until there was one. `hours` are the
+    complete hours known. `total` is X's own sum over its sliding 28 hours (`metrics_total`), one number a
+    metric, from the last answer only. `answered_at` is when X last answered, Unix seconds. `problems` are
+    what X complained of in its last answer.
+    """
+
+    up: bool | None = None
+    hours: Hours | None = None
+    total: array[float] | None = None
+    answered_at: float | None = None
+    problems: tuple[ItemProblem, ...] = ()
+
+    def stale_at(self, stale_after_seconds: float) -> float | None:
+        """The last moment the item's value and sum series may stand, Unix seconds; None without any.
+
+        Counted from the end of the hour shown, or, where X sends a total but no complete hour, from the
+        answer.
+        """
+        if self.hours is not None:
+            return self.hours.shown_end_seconds + stale_after_seconds
+        if self.total is not None and self.answered_at is not None:
+            return self.answered_at + stale_after_seconds
+        return None
+
+    def is_stale(self, now: float, stale_after_seconds: float) -> bool:
+        """Whether the value and sum series must not be shown at `now`."""
+        stale_at = self.stale_at(stale_after_seconds)
+        return stale_at is None or now > stale_at
+
+
+def absorbed(
+    state: ItemState,
+    report: ItemReport | None,
+    problems: Sequence[ItemProblem],
+    width: int,
+    window: AnswerWindow,
+) -> tuple[ItemState, int]:
+    """`state` after an answer that asked for the item, and how many known hours the answer restated.
+
+    `report` is None when the answer has none for the item: X answered without data, so `up` falls, while
+    the hours stand until they are stale.
+    """
+    answered = replace(state, up=False, total=None, answered_at=window.sent_at, problems=tuple(problems))
+    if report is None:
+        return answered, 0
+    merged = merge(state.hours, report, width, window)
+    return replace(answered, up=report.carries_data, hours=merged.hours, total=report.total), merged.revised

@@ -1,0 +1,74 @@
+"""Which buckets of an answer are whole hours that may be shown, and which hour each one is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from exporter.model import HOUR_SECONDS
+
+WINDOW_HOURS = 28
+
+# An answer is stamped with a clock that may differ from ours by moments. A label is taken to lie in the
+# future, and thus to name the end of its hour, only when it does so by more than that.
+FUTURE_MARGIN_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerWindow:
+    """The time one answer speaks about, all in Unix seconds of X's clock.
+
+    X read its figures at some moment between `sent_at` and `received_at`, the same when nothing is known
+    about the way. `start` and `end` are the hour-aligned bounds the request gave (half-open), or None for
+    the sliding 28 hours of `/2/insights/28hr`. `settle_seconds` is `poll.settle`. `labels_name_ends` says
+    that this endpoint's labels name the end of their hour instead of its start.
+    """
+
+    sent_at: float
+    received_at: float
+    settle_seconds: float = 0
+    start: float | None = None
+    end: float | None = None
+    labels_name_ends: bool = False
+
+    def hour_of(self, label: float) -> int | None:
+        """The hour a bucket labelled `label` tells about, as hours since the epoch.
+
+        None for a bucket that must not be shown: off the hour, outside the bounds, cut by the beginning
+        of a sliding window, or not complete when X answered.
+        """
+        hour, beyond = divmod(label, HOUR_SECONDS)
+        start = label - HOUR_SECONDS if self.labels_name_ends else label
+        if beyond or not self._is_whole(start) or not self._was_complete(start):
+            return None
+        return int(hour) - self.labels_name_ends
+
+    def _is_whole(self, start: float) -> bool:
+        # The sliding window began at the latest 28 h before the answer came in; what began before that
+        # may be cut. Given bounds lie on the hour and cut nothing.
+        if self.start is None or self.end is None:
+            return start >= self.received_at - WINDOW_HOURS * HOUR_SECONDS
+        return self.start <= start < self.end
+
+    def _was_complete(self, start: float) -> bool:
+        # X may have read the figures as early as the request was sent.
+        return start + HOUR_SECONDS + self.settle_seconds <= self.sent_at
+
+
+def labels_name_ends(labels: Sequence[float], received_at: float) -> bool:
+    """Whether a sliding answer's labels must be ends of hours: the newest lies in the future.
+
+    Nobody public has shown which of the two X sends; a start in the future cannot be.
+    """
+    return max(labels, default=0.0) > received_at + FUTURE_MARGIN_SECONDS
+
+
+def whole_hours(labels: Sequence[float], window: AnswerWindow) -> Iterator[tuple[int, int]]:
+    """Yield (hour, row) for each of `labels` that may be shown, in the answer's order."""
+    hours: dict[float, int | None] = {}
+    for row, label in enumerate(labels):
+        if label not in hours:
+            hours[label] = window.hour_of(label)
+        hour = hours[label]
+        if hour is not None:
+            yield hour, row

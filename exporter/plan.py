@@ -1,0 +1,120 @@
+"""What a configuration will ask of X, worked out before the first request."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from exporter.config.settings import AccountConfig, Config
+from exporter.errors import ConfigError, Fault
+from exporter.model import Endpoint, Kind
+
+WINDOW_SECONDS = 900
+# X documents 300 requests per 15 minutes for its post analytics and nothing for the others; what it
+# really allows is in its answers' headers, which the exporter obeys.
+KNOWN_LIMIT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPlan:
+    """What one account's media or posts cost.
+
+    `requests` are sent per poll. `endpoint` is the one that is asked first.
+    """
+
+    account: str
+    kind: Kind
+    endpoint: Endpoint
+    items: int
+    requests: int
+    every_seconds: float
+
+    @property
+    def requests_per_hour(self) -> float:
+        """Requests an hour in undisturbed running."""
+        return self.requests * 3600 / self.every_seconds
+
+    @property
+    def share_of_limit(self) -> float:
+        """Requests of one poll that fall into one 15-minute window, as a part of the known limit."""
+        polls_per_window = max(1.0, WINDOW_SECONDS / self.every_seconds)
+        return self.requests * polls_per_window / KNOWN_LIMIT
+
+    @property
+    def least_duration_seconds(self) -> float:
+        """How long one full poll takes at least under the known limit: whole windows waited for."""
+        return (math.ceil(self.requests / KNOWN_LIMIT) - 1) * WINDOW_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What all accounts cost together."""
+
+    feeds: tuple[FeedPlan, ...]
+
+    @property
+    def items(self) -> int:
+        """How many media and posts are watched."""
+        return sum(feed.items for feed in self.feeds)
+
+    @property
+    def requests(self) -> int:
+        """Requests sent when everything is polled once."""
+        return sum(feed.requests for feed in self.feeds)
+
+    @property
+    def requests_per_hour(self) -> float:
+        """Requests an hour in undisturbed running."""
+        return sum(feed.requests_per_hour for feed in self.feeds)
+
+
+def plan_for(config: Config) -> Plan:
+    """The plan for `config`.
+
+    Raises:
+        ConfigError: a full poll cannot be done within `poll.every` under the known limits.
+    """
+    plan = Plan(tuple(_feeds(config)))
+    faults = [_too_slow(feed, config) for feed in plan.feeds if _sustained_share(feed) > 1]
+    if faults:
+        raise ConfigError(faults)
+    return plan
+
+
+def _sustained_share(feed: FeedPlan) -> float:
+    """Requests per 15 minutes in the long run, as a part of the known limit."""
+    return feed.requests * WINDOW_SECONDS / feed.every_seconds / KNOWN_LIMIT
+
+
+def _feeds(config: Config) -> Iterator[FeedPlan]:
+    for account in config.accounts:
+        for kind, count in ((Kind.MEDIA, len(account.media)), (Kind.POST, len(account.posts))):
+            if count:
+                endpoint = first_endpoint(account, kind)
+                requests = math.ceil(count / endpoint.batch_size)
+                yield FeedPlan(account.name, kind, endpoint, count, requests, config.poll.every_seconds)
+
+
+def first_endpoint(account: AccountConfig, kind: Kind) -> Endpoint:
+    """The endpoint that items of `kind` are asked from first."""
+    if kind is Kind.MEDIA:
+        return Endpoint.MEDIA_ANALYTICS
+    if account.post_source == "tweets_analytics":
+        return Endpoint.TWEETS_ANALYTICS
+    return Endpoint.INSIGHTS_28HR
+
+
+def _too_slow(feed: FeedPlan, config: Config) -> Fault:
+    least = feed.requests / KNOWN_LIMIT * WINDOW_SECONDS
+    message = (
+        f"one full poll takes longer than poll.every: {feed.items} {_plural(feed.kind)} of account "
+        f"{feed.account} are {feed.requests} requests of {feed.endpoint.batch_size} to {feed.endpoint}; at "
+        f"{KNOWN_LIMIT} requests per 15 minutes that is {least / 60:.0f} minutes, and poll.every is "
+        f"{feed.every_seconds / 60:.0f} minutes; raise poll.every or watch fewer items"
+    )
+    return Fault(str(config.file), 0, 0, "poll.every", message)
+
+
+def _plural(kind: Kind) -> str:
+    return "media" if kind is Kind.MEDIA else "posts"

@@ -1,0 +1,299 @@
+"""One account's way to one endpoint: its limits, its quirks, its troubles, and one batch at a time.
+
+A channel outlives polls and reloads, so that what X said once (a limit, a missing plan, a spelling it
+wants) is not asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from structlog.typing import FilteringBoundLogger
+
+from exporter.errors import CredentialsError, WireError
+from exporter.figures.window import AnswerWindow, labels_name_ends
+from exporter.model import Answer, Endpoint
+from exporter.selfmetrics import SelfMetrics
+from exporter.vocabulary import Metric
+from exporter.xapi.backoff import full_jitter_seconds
+from exporter.xapi.client import Credentials, Reply, XClient
+from exporter.xapi.failures import (
+    PARK_REASONS,
+    Failure,
+    Reason,
+    Verdict,
+    classify,
+    limit_spent,
+    signed_out,
+    unreadable,
+)
+from exporter.xapi.limits import Ledger
+from exporter.xapi.requests import Dialect, PollRequest, poll_request
+from exporter.xapi.server_clock import ServerClock
+from exporter.xapi.wire import decode
+
+# Tries of one batch within one poll; what fails then is left to the poll's next round.
+MAX_TRIES = 5
+MAX_UNREADABLE_TRIES = 3
+
+# How long to keep off when X says no but not until when: the length of its usual limit window.
+UNTOLD_WAIT_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a channel shares with the rest: time, sleep and chance are handed in.
+
+    `clock` gives Unix seconds and `sleep` takes seconds. `random` gives numbers in [0, 1). `in_flight`
+    bounds the requests an account has open at a time.
+    """
+
+    client: XClient
+    credentials: Credentials
+    in_flight: AbstractAsyncContextManager[object]
+    metrics: SelfMetrics
+    log: FilteringBoundLogger
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    random: Callable[[], float]
+    settle_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A decoded answer and the time it speaks about.
+
+    `relabelled` says that this answer was the first to show that labels name the ends of hours.
+    """
+
+    answer: Answer
+    window: AnswerWindow
+    relabelled: bool
+
+
+class Channel:
+    """Sends the poll requests of one account to one endpoint, one batch per call of `ask`."""
+
+    def __init__(self, account: str, endpoint: Endpoint, surroundings: Surroundings, ledger: Ledger) -> None:
+        self.account = account
+        self.endpoint = endpoint
+        self.ledger = ledger
+        self.failure: Failure | None = None
+        self.probe_at: float | None = None
+        self._with = surroundings
+        self._log = surroundings.log.bind(endpoint=endpoint.value)
+        self._server_clock = ServerClock(surroundings.clock)
+        self._dialect = Dialect()
+        self._refused_dialects: set[Dialect] = set()
+        self._labels_name_ends = False
+
+    @property
+    def parked(self) -> Failure | None:
+        """Why the endpoint is only probed rarely, None while it is in service."""
+        return self.failure if self.probe_at is not None else None
+
+    def adopt(self, surroundings: Surroundings) -> None:
+        """Go on with other surroundings after a reload, keeping all that X has taught."""
+        self._with = surroundings
+        self._log = surroundings.log.bind(endpoint=self.endpoint.value)
+
+    async def ask(
+        self,
+        ids: Sequence[str],
+        metrics: Sequence[Metric],
+        *,
+        due: Callable[[], int],
+        deadline: float,
+        waiting: Callable[[bool], None],
+    ) -> Answered | Failure:
+        """Ask X about one batch until it answers, refuses for good, or `deadline` (Unix seconds) is near.
+
+        `due` tells how many requests the poll still has to send, this one included. `waiting` is called
+        before every wait, with True when it is for a limit, which holds back all other batches as well.
+        """
+        conversation = _Conversation(self._dialect)
+        while True:
+            failure = await self._admission(due, deadline, waiting)
+            if failure is not None:
+                return failure
+            outcome = await self._attempt(ids, metrics, conversation)
+            if isinstance(outcome, Answered):
+                self._recovered()
+                return outcome
+            self._note(outcome)
+            waiting(False)  # noqa: FBT003 - the callback takes nothing else
+            if not await self._goes_on(outcome, conversation, deadline):
+                return outcome
+            self._with.metrics.retries.labels(self.account, self.endpoint.value, outcome.reason.value).inc()
+
+    async def _admission(
+        self, due: Callable[[], int], deadline: float, waiting: Callable[[bool], None]
+    ) -> Failure | None:
+        """Wait until a request may be sent; the failure that forbids it before the deadline."""
+        while True:
+            now = self._server_clock.now()
+            if self.probe_at is not None and now < self.probe_at:
+                return self.failure
+            wait = self.ledger.decide(now, due())
+            if wait <= 0:
+                self.ledger.sent(now)
+                return None
+            if now + wait > deadline:
+                return limit_spent(now + wait)
+            if not self.ledger.awaits_answer(now):
+                waiting(True)  # noqa: FBT003 - the callback takes nothing else
+            await self._with.sleep(wait)
+
+    async def _attempt(
+        self, ids: Sequence[str], metrics: Sequence[Metric], conversation: _Conversation
+    ) -> Answered | Failure:
+        async with self._with.in_flight:
+            conversation.dialect = self._dialect
+            request = poll_request(
+                self.endpoint, ids, metrics, self._server_clock.now(), conversation.dialect
+            )
+            try:
+                reply = await self._with.client.get(self.endpoint.path, request.query, self._with.credentials)
+            except CredentialsError as error:
+                return signed_out(str(error))
+            finally:
+                self.ledger.settled(self._server_clock.now())
+        if isinstance(reply, Failure):
+            self._count(reply.code)
+            return reply
+        return await self._read(reply, request, metrics)
+
+    async def _read(
+        self, reply: Reply, request: PollRequest, metrics: Sequence[Metric]
+    ) -> Answered | Failure:
+        self._server_clock.observe(reply.headers.get("date"), reply.sent_at, reply.received_at)
+        now = self._server_clock.now()
+        self.ledger.observe(reply.headers, now)
+        self._with.metrics.request_duration_seconds.labels(self.endpoint.value).observe(
+            reply.duration_seconds
+        )
+        if reply.status != HTTPStatus.OK:
+            self._count(str(reply.status))
+            return classify(reply.status, reply.headers, reply.body, now)
+        try:
+            answer = await asyncio.to_thread(decode, self.endpoint, reply.body, metrics)
+        except WireError as error:
+            self._count("decode")
+            return unreadable(error, reply.headers.get("x-transaction-id"))
+        self._count(str(reply.status))
+        return self._placed(answer, reply, request)
+
+    def _placed(self, answer: Answer, reply: Reply, request: PollRequest) -> Answered:
+        offset = self._server_clock.offset_seconds
+        relabelled = False
+        if self.endpoint is Endpoint.INSIGHTS_28HR and not self._labels_name_ends:
+            labels = [label for report in answer.reports for label in report.starts]
+            relabelled = labels_name_ends(labels, reply.received_at + offset)
+            self._labels_name_ends = relabelled
+        window = AnswerWindow(
+            reply.sent_at + offset,
+            reply.received_at + offset,
+            self._with.settle_seconds,
+            request.start,
+            request.end,
+            self._labels_name_ends,
+        )
+        return Answered(answer, window, relabelled)
+
+    async def _goes_on(self, failure: Failure, conversation: _Conversation, deadline: float) -> bool:
+        """Do what `failure` asks for; whether the batch is to be asked again at once."""
+        match failure.verdict:
+            case Verdict.RETRY if failure.probe_after_seconds is not None:
+                return False  # a slow retry: the poll's next round
+            case Verdict.RETRY:
+                return await self._backed_off(failure, conversation, deadline)
+            case Verdict.WAIT:
+                now = self._server_clock.now()
+                self.ledger.rate_limited(failure.wait_until_seconds or now + UNTOLD_WAIT_SECONDS, now)
+                return True
+            case Verdict.SIGN_IN if not conversation.renewed:
+                conversation.renewed = True
+                if await self._with.credentials.rejected():
+                    return True
+            case Verdict.REFUSED:
+                return self._tries_other_dialect(failure, conversation)
+            case _:
+                pass
+        self._park(failure)
+        return False
+
+    async def _backed_off(self, failure: Failure, conversation: _Conversation, deadline: float) -> bool:
+        conversation.failures += 1
+        most = MAX_UNREADABLE_TRIES if failure.reason is Reason.UNREADABLE else MAX_TRIES
+        if conversation.failures >= most:
+            return False
+        now = self._server_clock.now()
+        delay = full_jitter_seconds(conversation.failures, self._with.random)
+        delay = max(delay, (failure.wait_until_seconds or now) - now)
+        if now + delay > deadline:
+            return False
+        await self._with.sleep(delay)
+        return True
+
+    def _tries_other_dialect(self, failure: Failure, conversation: _Conversation) -> bool:
+        if conversation.tried_fallback:
+            # The other spelling was refused as well, so it was not the spelling.
+            self._refused_dialects.add(conversation.dialect)
+            self._dialect = Dialect()
+            return False
+        if conversation.dialect == self._dialect:
+            fallback = self._dialect.fallback(self.endpoint, failure.parameter)
+            if fallback is None or fallback in self._refused_dialects:
+                return False
+            self._dialect = fallback
+            names = ",".join(failure.parameter)
+            self._log.info("trying another spelling of the request", parameter=names)
+        conversation.tried_fallback = True
+        return True
+
+    def _park(self, failure: Failure) -> None:
+        self.probe_at = self._server_clock.now() + (failure.probe_after_seconds or UNTOLD_WAIT_SECONDS)
+        self._show_parked(failure)
+
+    def _recovered(self) -> None:
+        if self.failure is not None:
+            self._log.info("answering again")
+        self.failure = None
+        if self.probe_at is not None:
+            self.probe_at = None
+            self._show_parked(None)
+
+    def _show_parked(self, failure: Failure | None) -> None:
+        for reason in PARK_REASONS:
+            self._with.metrics.endpoint_parked.labels(self.account, self.endpoint.value, reason.value).set(
+                failure is not None and failure.reason is reason
+            )
+
+    def _note(self, failure: Failure) -> None:
+        """Log a failure once, and again only when it changes."""
+        if self.failure is None or self.failure.reason is not failure.reason:
+            self._log.warning(
+                failure.sentence,
+                reason=failure.reason.value,
+                code=failure.code,
+                detail=failure.detail or None,
+                transaction_id=failure.transaction_id,
+            )
+        self.failure = failure
+
+    def _count(self, code: str) -> None:
+        self._with.metrics.requests.labels(self.account, self.endpoint.value, code).inc()
+
+
+@dataclass(slots=True)
+class _Conversation:
+    """What has been tried for one batch within one call of `ask`."""
+
+    dialect: Dialect
+    failures: int = 0
+    renewed: bool = False
+    tried_fallback: bool = False

@@ -1,0 +1,234 @@
+"""All items of one kind of one account: the polls that ask for them, batch by batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from exporter.board import Board, Watch
+from exporter.model import Endpoint, Item
+from exporter.polling.channel import Answered, Channel, Surroundings
+from exporter.selfmetrics import PollOutcome
+from exporter.xapi.backoff import full_jitter_seconds
+from exporter.xapi.failures import Failure, Reason, Verdict
+
+Batch: TypeAlias = tuple[Item, ...]
+
+# Reasons that say the 28-hour endpoint is not to be had, so that its sibling is asked instead.
+SIBLING_REASONS = frozenset({Reason.RETIRED, Reason.NOT_ENROLLED})
+
+# Rounds after the first wait at least this long, since each batch has just been tried several times.
+ROUND_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """What a poll came to: `failures` by the batch that X did not answer, out of `batches`."""
+
+    account: str
+    endpoint: Endpoint
+    batches: int
+    failures: Mapping[Batch, Failure]
+
+    @property
+    def outcome(self) -> PollOutcome:
+        """Success when every batch was answered, failure when none was."""
+        if not self.failures:
+            return PollOutcome.SUCCESS
+        return PollOutcome.PARTIAL if len(self.failures) < self.batches else PollOutcome.FAILURE
+
+
+class Feed:
+    """Polls the items of `watch` through the first of `channels` that is in service.
+
+    The first channel is the wanted source; a second one, the sibling of the 28-hour endpoint, serves as
+    long as the first is parked as retired or not enrolled. `turn` is held by who polls everything, so
+    that such polls do not overlap.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        channels: Sequence[Channel],
+        board: Board,
+        surroundings: Surroundings,
+        *,
+        workers: int,
+    ) -> None:
+        self.watch = watch
+        self.channels = tuple(channels)
+        self.last_result: PollResult | None = None
+        self._board = board
+        self._with = surroundings
+        self._workers = workers
+        self.turn = asyncio.Lock()
+        self._unsettled = {item.id for item in watch.items}
+
+    @property
+    def settled(self) -> bool:
+        """Whether every item has had a first outcome: good, bad, or waiting for a retry or a limit."""
+        return not self._unsettled
+
+    @property
+    def source(self) -> Channel:
+        """The channel that the next poll asks first."""
+        first = self.channels[0]
+        if len(self.channels) == 1 or not _gives_way(first) or _probe_is_due(first, self._with.clock()):
+            return first
+        return self.channels[1]
+
+    async def poll(
+        self,
+        items: Sequence[Item],
+        deadline: float,
+        *,
+        progress: Callable[[int], None] = lambda _done: None,
+        most_rounds: int | None = None,
+    ) -> PollResult:
+        """Ask for `items` until all are answered or `deadline` (Unix seconds) is near.
+
+        Each batch is shown as soon as it is in; `progress` is told how many items it was. Batches that
+        failed in passing are asked again in later rounds, ever more slowly, at most `most_rounds` in all.
+        """
+        started = self._with.clock()
+        channel = self.source
+        pending = batches(items, channel.endpoint)
+        total = len(pending)
+        rounds = 0
+        while True:
+            failures = await self._round(channel, pending, deadline, progress)
+            if failures and len(self.channels) > 1 and channel is self.channels[0] and _gives_way(channel):
+                channel = self._switched(channel)
+                pending = batches([item for batch in failures for item in batch], channel.endpoint)
+                total = len(batches(items, channel.endpoint))
+                continue
+            rounds += 1
+            self.last_result = PollResult(channel.account, channel.endpoint, total, failures)
+            self._show_success(self.last_result)
+            pause = None if rounds == most_rounds else self._pause(channel, failures, rounds)
+            if pause is None or self._with.clock() + pause > deadline:
+                break
+            await self._with.sleep(pause)
+            pending = list(failures)
+        self._show_finished(self.last_result, self._with.clock() - started)
+        return self.last_result
+
+    async def _round(
+        self,
+        channel: Channel,
+        pending: Sequence[Batch],
+        deadline: float,
+        progress: Callable[[int], None],
+    ) -> dict[Batch, Failure]:
+        queue = deque(pending)
+        failures: dict[Batch, Failure] = {}
+        in_hand = 0
+
+        async def work() -> None:
+            nonlocal in_hand
+            while queue:
+                batch = queue.popleft()
+                in_hand += 1
+                failure = await self._ask(channel, batch, lambda: len(queue) + in_hand, deadline)
+                in_hand -= 1
+                progress(len(batch))
+                if failure is not None:
+                    failures[batch] = failure
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._workers, len(queue))):
+                group.create_task(work())
+        return failures
+
+    async def _ask(
+        self, channel: Channel, batch: Batch, due: Callable[[], int], deadline: float
+    ) -> Failure | None:
+        ids = [item.id for item in batch]
+        outcome = await channel.ask(
+            ids,
+            self.watch.metrics,
+            due=due,
+            deadline=deadline,
+            waiting=lambda limited: self._settle(self.watch.items if limited else batch),
+        )
+        if isinstance(outcome, Answered):
+            await self._show(channel, batch, outcome)
+        self._settle(batch)
+        return outcome if isinstance(outcome, Failure) else None
+
+    async def _show(self, channel: Channel, batch: Batch, answered: Answered) -> None:
+        if answered.relabelled:
+            self._with.log.warning(
+                "X labels hours by their end here; hours read before are dropped and read again"
+            )
+            await self._board.forget_hours(self.watch.items)
+        revised = await self._board.absorb(batch, self.watch.metrics, answered.answer, answered.window)
+        endpoint, metrics = channel.endpoint.value, self._with.metrics
+        metrics.bucket_revisions.labels(endpoint).inc(revised)
+        returned = sum(report.carries_data for report in answered.answer.reports)
+        metrics.resources_returned.labels(channel.account, endpoint).inc(returned)
+        for problem in answered.answer.problems:
+            metrics.item_errors.labels(channel.account, endpoint, problem.type.value).inc()
+
+    def _settle(self, items: Iterable[Item]) -> None:
+        self._unsettled.difference_update(item.id for item in items)
+
+    def _pause(self, channel: Channel, failures: Mapping[Batch, Failure], rounds: int) -> float | None:
+        """Seconds until another round makes sense, None for never within this poll."""
+        now = self._with.clock()
+        pauses = [
+            failure.probe_after_seconds
+            or max(ROUND_SECONDS, full_jitter_seconds(rounds + 5, self._with.random))
+            for failure in failures.values()
+            if failure.verdict is Verdict.RETRY
+        ]
+        if channel.probe_at is not None and failures:
+            pauses.append(max(0.0, channel.probe_at - now))
+        return min(pauses, default=None)
+
+    def _switched(self, channel: Channel) -> Channel:
+        sibling = self.channels[1]
+        metrics = self._with.metrics
+        # The first source is out of service, not failing: that it is parked says so.
+        metrics.poll_success.remove(channel.account, channel.endpoint.value)
+        for each in self.channels:
+            metrics.post_source.labels(each.account, each.endpoint.value).set(each is sibling)
+        return sibling
+
+    def _show_success(self, result: PollResult) -> None:
+        labels = (self.watch.account, result.endpoint.value)
+        metrics = self._with.metrics
+        metrics.poll_success.labels(*labels).set(result.outcome is PollOutcome.SUCCESS)
+        if result.outcome is PollOutcome.SUCCESS:
+            metrics.poll_last_success_timestamp_seconds.labels(*labels).set(self._with.clock())
+
+    def _show_finished(self, result: PollResult, duration_seconds: float) -> None:
+        labels = (self.watch.account, result.endpoint.value)
+        metrics = self._with.metrics
+        metrics.polls.labels(*labels, result.outcome.value).inc()
+        metrics.poll_last_duration_seconds.labels(*labels).set(duration_seconds)
+        self._with.log.info(
+            "poll finished",
+            endpoint=result.endpoint.value,
+            outcome=result.outcome.value,
+            batches=result.batches,
+            failed=len(result.failures),
+            duration_seconds=round(duration_seconds, 3),
+        )
+
+
+def batches(items: Sequence[Item], endpoint: Endpoint) -> list[Batch]:
+    """`items` in the portions that one request to `endpoint` may name."""
+    size = endpoint.batch_size
+    return [tuple(items[start : start + size]) for start in range(0, len(items), size)]
+
+
+def _gives_way(channel: Channel) -> bool:
+    return channel.parked is not None and channel.parked.reason in SIBLING_REASONS
+
+
+def _probe_is_due(channel: Channel, now: float) -> bool:
+    return channel.probe_at is not None and now >= channel.probe_at

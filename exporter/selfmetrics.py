@@ -1,0 +1,309 @@
+"""The exporter's own metrics, `x_exporter_*`: one instrument per name, on a registry handed in."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from exporter.model import Endpoint, ItemErrorType, Kind
+from exporter.signin.scheme import RefreshOutcome, SignInStatus
+from exporter.xapi.failures import PARK_REASONS, RETRY_REASONS
+from exporter.xapi.limits import RateWindow, Window
+
+# Buckets for one exchange with X; the upper ones are where the default timeout cuts.
+REQUEST_SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+# `code` values that stand at 0 from the start; any other status X answers appears with its first request.
+INITIAL_CODES = (
+    "200",
+    "400",
+    "401",
+    "403",
+    "404",
+    "429",
+    "500",
+    "503",
+    "timeout",
+    "connect",
+    "read",
+    "decode",
+)
+
+
+class PollOutcome(StrEnum):
+    """The `outcome` of one poll: every batch in, some of them, none."""
+
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    FAILURE = "failure"
+
+
+class RateLimits(Collector):
+    """Rate-limit windows as X's last headers told them, read from the ledgers at each scrape.
+
+    `current` yields (account, endpoint, window name, figures) for the windows X has told of. A figure the
+    ledger withholds, such as `remaining` once its reset has passed, has no sample.
+    """
+
+    def __init__(self, current: Callable[[], Iterable[tuple[str, Endpoint, Window, RateWindow]]]) -> None:
+        self._current = current
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """The families without samples, so that `name[]` finds them."""
+        labels = ["account", "endpoint", "window"]
+        return [
+            GaugeMetricFamily(
+                "x_exporter_rate_limit_limit",
+                "Requests X allows per window, from its last headers.",
+                labels=labels,
+            ),
+            GaugeMetricFamily(
+                "x_exporter_rate_limit_remaining",
+                "Requests left in the window, from X's last headers; absent once the window has ended.",
+                labels=labels,
+            ),
+            GaugeMetricFamily(
+                "x_exporter_rate_limit_reset_timestamp_seconds",
+                "When the window ends, from X's last headers.",
+                labels=labels,
+            ),
+        ]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The families with one sample per account, endpoint and window X has told of."""
+        limit, remaining, reset = self.describe()
+        for account, endpoint, window, figures in self._current():
+            labels = [account, endpoint.value, window.value]
+            for family, value in (
+                (limit, figures.limit),
+                (remaining, figures.remaining),
+                (reset, figures.reset_timestamp_seconds),
+            ):
+                if value is not None:
+                    family.add_metric(labels, value)
+        yield from (limit, remaining, reset)
+
+
+class SignIns(Collector):
+    """How each account's sign-in stands, read at each scrape from what the sign-ins hold in memory."""
+
+    def __init__(self, current: Callable[[], Iterable[SignInStatus]]) -> None:
+        self._current = current
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """The families without samples, so that `name[]` finds them."""
+        return [
+            GaugeMetricFamily(
+                "x_exporter_login_required",
+                "1 when only a person can sign the account in again, by `login`; else 0.",
+                labels=["account"],
+            ),
+            GaugeMetricFamily(
+                "x_exporter_token_expiry_timestamp_seconds",
+                "When the access token expires; absent where unknown or where tokens do not expire.",
+                labels=["account"],
+            ),
+        ]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The families with a sample per account."""
+        login_required, expiry = self.describe()
+        for status in self._current():
+            login_required.add_metric([status.account], status.login_required)
+            if status.token_expiry_timestamp_seconds is not None:
+                expiry.add_metric([status.account], status.token_expiry_timestamp_seconds)
+        yield from (login_required, expiry)
+
+
+class SelfMetrics:
+    """All instruments. Times are Unix seconds; a timestamp has no sample until it is known."""
+
+    def __init__(self, registry: CollectorRegistry, *, version: str, revision: str) -> None:
+        self.registry = registry
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        self._build_info(version, revision)
+        self._config(registry)
+        self._polls(registry)
+        self._requests(registry)
+
+    def _build_info(self, version: str, revision: str) -> None:
+        info = Gauge(
+            "x_exporter_build_info",
+            "Always 1; carries what is running.",
+            ["version", "revision", "python_version"],
+            registry=self.registry,
+        )
+        info.labels(version, revision, platform.python_version()).set(1)
+
+    def _config(self, registry: CollectorRegistry) -> None:
+        self.config_last_reload_successful = Gauge(
+            "x_exporter_config_last_reload_successful",
+            "Whether the last attempt to load the configuration succeeded.",
+            registry=registry,
+        )
+        self.config_last_reload_success_timestamp_seconds = Gauge(
+            "x_exporter_config_last_reload_success_timestamp_seconds",
+            "When the configuration was last loaded successfully.",
+            registry=registry,
+        )
+        self.watched_items = Gauge(
+            "x_exporter_watched_items",
+            "Media and posts the configuration watches.",
+            ["account", "kind"],
+            registry=registry,
+        )
+        self.post_source = Gauge(
+            "x_exporter_post_source",
+            "1 for the endpoint that post figures come from, 0 for the other.",
+            ["account", "source"],
+            registry=registry,
+        )
+
+    def _polls(self, registry: CollectorRegistry) -> None:
+        labels = ["account", "endpoint"]
+        self.poll_success = Gauge(
+            "x_exporter_poll_success",
+            "1 when every batch of the last poll succeeded, else 0.",
+            labels,
+            registry=registry,
+        )
+        self.polls = Counter(
+            "x_exporter_polls",
+            "Polls finished, by outcome: success, partial or failure.",
+            [*labels, "outcome"],
+            registry=registry,
+        )
+        self.poll_last_success_timestamp_seconds = Gauge(
+            "x_exporter_poll_last_success_timestamp_seconds",
+            "When a poll last succeeded in every batch.",
+            labels,
+            registry=registry,
+        )
+        self.poll_last_duration_seconds = Gauge(
+            "x_exporter_poll_last_duration_seconds",
+            "How long the last poll took, waits for limits and retries included.",
+            labels,
+            registry=registry,
+        )
+        self.poll_next_timestamp_seconds = Gauge(
+            "x_exporter_poll_next_timestamp_seconds",
+            "When the next poll is due.",
+            labels,
+            registry=registry,
+        )
+        self.bucket_revisions = Counter(
+            "x_exporter_bucket_revisions",
+            "Complete hours that X later restated with other figures.",
+            ["endpoint"],
+            registry=registry,
+        )
+
+    def _requests(self, registry: CollectorRegistry) -> None:
+        labels = ["account", "endpoint"]
+        self.requests = Counter(
+            "x_exporter_requests",
+            "Requests sent to X, by status or by timeout, connect, read, decode.",
+            [*labels, "code"],
+            registry=registry,
+        )
+        self.request_duration_seconds = Histogram(
+            "x_exporter_request_duration_seconds",
+            "Time from sending a request to X until its body was read.",
+            ["endpoint"],
+            buckets=REQUEST_SECONDS_BUCKETS,
+            registry=registry,
+        )
+        self.retries = Counter(
+            "x_exporter_retries",
+            "Requests sent again within a poll, by the reason of the failure before.",
+            [*labels, "reason"],
+            registry=registry,
+        )
+        self.resources_returned = Counter(
+            "x_exporter_resources_returned",
+            "Media and posts X returned data for, summed over answers; what X counts for billing.",
+            labels,
+            registry=registry,
+        )
+        self.item_errors = Counter(
+            "x_exporter_item_errors",
+            "Items X answered with a problem instead of data, by the problem's type.",
+            [*labels, "type"],
+            registry=registry,
+        )
+        self.token_refreshes = Counter(
+            "x_exporter_token_refreshes",
+            "OAuth 2.0 token refreshes sent, by outcome: success, ambiguous, refused or config.",
+            ["account", "outcome"],
+            registry=registry,
+        )
+        self.endpoint_parked = Gauge(
+            "x_exporter_endpoint_parked",
+            "1 while an endpoint is only probed rarely, by reason; 0 else.",
+            [*labels, "reason"],
+            registry=registry,
+        )
+
+    def refreshed(self, account: str, outcome: RefreshOutcome, _sentence: str) -> None:
+        """Count a token refresh that was sent and ended."""
+        self.token_refreshes.labels(account, outcome.value).inc()
+
+    def watch_account(self, account: str, endpoints: Iterable[Endpoint]) -> None:
+        """Let the counters and closed sets of an account stand at 0, so that first increments are seen."""
+        for refresh_outcome in RefreshOutcome:
+            self.token_refreshes.labels(account, refresh_outcome.value)
+        for endpoint in endpoints:
+            for outcome in PollOutcome:
+                self.polls.labels(account, endpoint.value, outcome.value)
+            for code in INITIAL_CODES:
+                self.requests.labels(account, endpoint.value, code)
+            for reason in RETRY_REASONS:
+                self.retries.labels(account, endpoint.value, reason.value)
+            for error_type in ItemErrorType:
+                self.item_errors.labels(account, endpoint.value, error_type.value)
+            for reason in PARK_REASONS:
+                self.endpoint_parked.labels(account, endpoint.value, reason.value)
+            self.resources_returned.labels(account, endpoint.value)
+            self.request_duration_seconds.labels(endpoint.value)
+            self.bucket_revisions.labels(endpoint.value)
+
+    def forget(self, account: str, endpoint: Endpoint | None = None) -> None:
+        """Remove the series of an account, or of one of its endpoints, that is no longer watched."""
+        labels = {"account": account}
+        if endpoint is not None:
+            labels["endpoint"] = endpoint.value
+        for instrument in self._per_endpoint():
+            instrument.remove_by_labels(labels)
+        if endpoint is None:
+            self.token_refreshes.remove_by_labels(labels)
+            self.watched_items.remove_by_labels(labels)
+            self.post_source.remove_by_labels(labels)
+
+    def _per_endpoint(self) -> tuple[Counter | Gauge, ...]:
+        return (
+            self.poll_success,
+            self.polls,
+            self.poll_last_success_timestamp_seconds,
+            self.poll_last_duration_seconds,
+            self.poll_next_timestamp_seconds,
+            self.requests,
+            self.retries,
+            self.resources_returned,
+            self.item_errors,
+            self.endpoint_parked,
+        )
+
+    def watch_items(self, account: str, counts: dict[Kind, int]) -> None:
+        """Set how many items of each kind an account watches."""
+        for kind, count in counts.items():
+            self.watched_items.labels(account, kind.value).set(count)

@@ -1,0 +1,63 @@
+"""Opens the sign-in an account is configured with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exporter.config.settings import AccountConfig, ApiSettings, BearerAuth, OAuth1Auth, OAuth2Auth
+from exporter.signin.bearer import BearerSigner
+from exporter.signin.disk import Disk
+from exporter.signin.keeper import TokenKeeper
+from exporter.signin.lock import AccountLock
+from exporter.signin.oauth1 import OAuth1Signer
+from exporter.signin.oauth2 import OAuth2Signer
+from exporter.signin.scheme import RefreshObserver, Signer, Surroundings
+from exporter.signin.store import TokenStore
+from exporter.signin.token_endpoint import TokenEndpoint
+
+# A stop waits 30 s for a refresh in flight: the exchange ends before, with time left to store the pair.
+EXCHANGE_TIMEOUT_SECONDS = 25.0
+# Another process holds the lock for one exchange at most.
+LOCK_PATIENCE_SECONDS = 60.0
+
+
+def open_signer(
+    account: AccountConfig,
+    api: ApiSettings,
+    state_dir: Path,
+    surroundings: Surroundings,
+    observer: RefreshObserver,
+) -> Signer:
+    """The signer of `account`. Does nothing yet: the first `headers` or `look` reads files."""
+    auth = account.auth
+    if isinstance(auth, BearerAuth):
+        return BearerSigner(account.name, auth)
+    if isinstance(auth, OAuth1Auth):
+        return OAuth1Signer(account.name, auth, clock=surroundings.clock)
+    return OAuth2Signer(
+        open_keeper(account.name, auth, state_dir, surroundings),
+        open_endpoint(auth, api, surroundings),
+        clock=surroundings.clock,
+        sleep=surroundings.sleep,
+        random=surroundings.random,
+        observer=observer,
+    )
+
+
+def open_keeper(account: str, auth: OAuth2Auth, state_dir: Path, surroundings: Surroundings) -> TokenKeeper:
+    """The stored tokens of an account, in `<state_dir>/tokens/<account>.json`."""
+    disk = Disk(state_dir / "tokens")
+    return TokenKeeper(
+        account,
+        auth.client_id,
+        TokenStore(disk, account),
+        lambda: AccountLock(disk, account, surroundings.sleep, LOCK_PATIENCE_SECONDS),
+        clock=surroundings.clock,
+        sleep=surroundings.sleep,
+    )
+
+
+def open_endpoint(auth: OAuth2Auth, api: ApiSettings, surroundings: Surroundings) -> TokenEndpoint:
+    """The token endpoint below `api.base_url`, for this client."""
+    timeout_seconds = min(api.timeout_seconds, EXCHANGE_TIMEOUT_SECONDS)
+    return TokenEndpoint(surroundings.http, api.base_url, auth, timeout_seconds)

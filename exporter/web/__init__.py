@@ -1,0 +1,1 @@
+"""The HTTP side: what is served at which path, and the server that serves it."""

@@ -1,0 +1,120 @@
+"""The only place that sends requests to X, and the only one that knows httpx's errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx
+
+from exporter.xapi.failures import Failure, unreachable
+
+# Far above the largest honest answer (a full insights batch is about 1.2 MB), far below what hurts.
+MAX_BODY_BYTES = 32 * 1024 * 1024
+
+
+class Credentials(Protocol):
+    """How requests of one account are signed; every sign-in scheme offers this."""
+
+    async def headers(self, method: str, url: str) -> Mapping[str, str]:
+        """Headers that authorize exactly this request, its query included.
+
+        Raises:
+            CredentialsError: the account cannot be signed in; the text says what to do.
+        """
+
+    async def rejected(self) -> bool:
+        """X answered 401: renew what can be renewed; True when asking once more makes sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of X, whatever its status.
+
+    `sent_at` and `received_at` are this machine's Unix seconds around the exchange; `duration_seconds` is
+    measured by a clock that is never set back.
+    """
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    sent_at: float
+    received_at: float
+    duration_seconds: float
+
+
+class XClient:
+    """Sends GET requests to X for one or many accounts and bounds what comes back.
+
+    Redirects are never followed, so credentials stay with the host they are meant for. The whole exchange
+    is bounded by `timeout_seconds`, and the decoded body by `MAX_BODY_BYTES`.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        base_url: str,
+        timeout_seconds: float,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._http = http
+        self._base_url = base_url.rstrip("/")
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+        self._monotonic = monotonic
+
+    async def get(self, path: str, query: str, credentials: Credentials) -> Reply | Failure:
+        """GET `path`?`query`, once; a `Failure` when X could not be asked or its answer not read.
+
+        Raises:
+            CredentialsError: the account cannot be signed in.
+        """
+        url = f"{self._base_url}{path}?{query}"
+        headers = await credentials.headers("GET", url)
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return await self._exchange(url, headers)
+        except TimeoutError:
+            return unreachable("timeout", f"no answer within {self._timeout_seconds:g} s")
+        except httpx.TimeoutException as error:
+            return unreachable("timeout", _text(error))
+        except httpx.ConnectError as error:
+            return unreachable("connect", _text(error))
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            return unreachable("read", _text(error))
+
+    async def _exchange(self, url: str, headers: Mapping[str, str]) -> Reply | Failure:
+        sent_at, started = self._clock(), self._monotonic()
+        async with self._http.stream("GET", url, headers=dict(headers), follow_redirects=False) as response:
+            body = await _bounded_body(response)
+            if body is None:
+                return unreachable("read", f"the body is larger than {MAX_BODY_BYTES} bytes")
+            return Reply(
+                response.status_code,
+                response.headers,
+                body,
+                sent_at,
+                self._clock(),
+                self._monotonic() - started,
+            )
+
+
+async def _bounded_body(response: httpx.Response) -> bytes | None:
+    chunks: list[bytes] = []
+    size = 0
+    async with aclosing(response.aiter_bytes()) as stream:
+        async for chunk in stream:
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                return None
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _text(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,115 @@
+"""Reads the answers of `GET /2/media/analytics` and of its sibling `GET /2/tweets/analytics`.
+
+Both carry one entry per item with one bucket per hour::
+
+    {"data": [{"media_key": "13_1", "timestamped_metrics": [
+        {"timestamp": "2026-10-07T19:00:00Z", "metrics": {"video_views": 41, "watch_time_ms": "418233"}}]}]}
+
+`timestamp` is the start of the bucket. Metrics beside `media_key` itself are X's totals and are passed
+over: hours are what we ask for.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache, lru_cache
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import msgspec
+from msgspec.structs import astuple
+
+from exporter.model import Answer, Endpoint, ItemReport
+from exporter.vocabulary import Metric, wire_name
+from exporter.xapi.wire_envelope import ABSENT, Envelope, read_envelope
+from exporter.xapi.wire_problems import read_problems
+from exporter.xapi.wire_reports import Reports
+from exporter.xapi.wire_values import Value, unix_seconds
+
+_Row = TypeVar("_Row", bound=msgspec.Struct)
+
+
+class _Bucket(msgspec.Struct, Generic[_Row], gc=False):
+    timestamp: str | None = None
+    metrics: _Row | None = None
+
+
+class _Media(msgspec.Struct, Generic[_Row], gc=False):
+    id: str = msgspec.field(name="media_key")
+    timestamped_metrics: list[_Bucket[_Row]] | None = None
+
+
+class _Post(msgspec.Struct, Generic[_Row], gc=False):
+    id: str
+    timestamped_metrics: list[_Bucket[_Row]] | None = None
+
+
+_Entry: TypeAlias = _Media[msgspec.Struct] | _Post[msgspec.Struct]
+_Decoder: TypeAlias = msgspec.json.Decoder[Envelope[_Entry]]
+
+
+def decode_media_analytics(body: bytes, metrics: Sequence[Metric]) -> Answer:
+    """Read a 200 of `/2/media/analytics`; rows are as wide as `metrics` and in their order.
+
+    :raises WireError: the envelope cannot be read.
+    """
+    return _decode(body, Endpoint.MEDIA_ANALYTICS, metrics)
+
+
+def decode_tweets_analytics(body: bytes, metrics: Sequence[Metric]) -> Answer:
+    """Read a 200 of `/2/tweets/analytics`; metrics which that endpoint lacks are NaN in every row.
+
+    :raises WireError: the envelope cannot be read.
+    """
+    return _decode(body, Endpoint.TWEETS_ANALYTICS, metrics)
+
+
+def _decode(body: bytes, endpoint: Endpoint, metrics: Sequence[Metric]) -> Answer:
+    fields = [wire_name(metric, endpoint) for metric in metrics]
+    known = tuple(name for name in fields if name is not None)
+    envelope = read_envelope(body, *_decoders(endpoint, known))
+    reports = _reports(envelope.entries(), len(known))
+    if len(known) < len(fields):
+        reports = tuple(_widened(report, fields) for report in reports)
+    return Answer(reports, tuple(read_problems(envelope.errors)))
+
+
+@lru_cache(maxsize=64)
+def _decoders(endpoint: Endpoint, fields: tuple[str, ...]) -> tuple[_Decoder, _Decoder]:
+    # The fields of a row are those asked for, in their order, so a decoded struct is a finished row and
+    # what was not asked for is skipped unread.
+    expected = msgspec.defstruct("_Row", [(name, Value, math.nan) for name in fields], gc=False)
+    tolerant = msgspec.defstruct("_Row", [(name, msgspec.Raw, ABSENT) for name in fields], gc=False)
+    return _decoder(endpoint, expected), _decoder(endpoint, tolerant)
+
+
+def _decoder(endpoint: Endpoint, row: Any) -> _Decoder:  # noqa: ANN401 - a type made at run time
+    entry = _Media if endpoint is Endpoint.MEDIA_ANALYTICS else _Post
+    return msgspec.json.Decoder(Envelope[entry[row]])  # type: ignore[valid-type]
+
+
+def _reports(entries: Sequence[_Entry], width: int) -> tuple[ItemReport, ...]:
+    reports = Reports()
+    unknown = (math.nan,) * width
+    start_of = cache(unix_seconds)  # the same 28 timestamps stand in every entry
+    for entry in entries:
+        rows = reports.rows(entry.id)
+        starts, cells = rows.starts, rows.cells
+        for bucket in entry.timestamped_metrics or ():
+            start = start_of(bucket.timestamp)
+            if start is not None:
+                starts.append(start)
+                cells += unknown if bucket.metrics is None else astuple(bucket.metrics)
+    return reports.finished()
+
+
+def _widened(report: ItemReport, fields: Sequence[str | None]) -> ItemReport:
+    # Rows came as wide as the fields X has; the others get their places back, without numbers.
+    width = len(fields)
+    columns = [column for column, name in enumerate(fields) if name is not None]
+    wide = array("d", [math.nan]) * (width * len(report.starts))
+    for place, column in enumerate(columns):
+        wide[column::width] = report.values[place :: len(columns)]
+    return replace(report, values=wide)
