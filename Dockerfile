@@ -35,8 +35,9 @@ ENV PATH=/opt/x-analytics-exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNB
 WORKDIR /var/lib/x-analytics-exporter
 USER 65532:65532
 EXPOSE 9877
-# For the default address without TLS; elsewhere override it, Kubernetes' probes replace it.
+# For the default address without TLS; elsewhere override it, and Kubernetes asks by its own probes. A bare
+# socket, since an HTTP client would take a sixth of the 64 MiB that the whole container can live in.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
-  CMD ["python3", "-I", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9877/-/healthy', timeout=4)"]
+  CMD ["python3", "-I", "-S", "-c", "import socket, sys; peer = socket.create_connection(('127.0.0.1', 9877), 4); peer.sendall(b'GET /-/healthy HTTP/1.0\\r\\n\\r\\n'); sys.exit(b' 200 ' not in peer.recv(64))"]
 ENTRYPOINT ["x-analytics-exporter"]
 CMD ["run", "--config.file=/etc/x-analytics-exporter/config.yaml"]

@@ -39,8 +39,8 @@ coverage: $(DEV) ## the tests once more, with the lines and branches they leave 
 	@.ci/install-parts
 	@$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
 
-bench: $(DEV) ## measure against the peers and print the table
-	@$(BIN)/python -m bench $(BENCH_ARGS)
+bench: $(DEV) ## measure against the peers, one table per file of bench/
+	@for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
 
 soak: $(DEV) ## the long proofs: every test, with far more generated examples
 	@.ci/install-parts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -59,7 +60,7 @@ def cli() -> None:
 )
 @LOG_LEVEL
 @LOG_FORMAT
-def run(config_file: Path, listen_address: str, log_level: str, log_format: str) -> int:
+def run(config_file: Path, listen_address: str, log_level: str, log_format: Literal["logfmt", "json"]) -> int:
     """Poll X on schedule and serve /metrics until stopped."""
     from exporter.commands.run import run as run_command
 
@@ -102,7 +103,7 @@ def poll(config_file: Path, output: str) -> int:
 )
 @LOG_LEVEL
 @LOG_FORMAT
-def demo(listen_address: str, log_level: str, log_format: str) -> int:
+def demo(listen_address: str, log_level: str, log_format: Literal["logfmt", "json"]) -> int:
     """Run the exporter against a simulated X API; needs no account and no file."""
     from exporter.commands.demo import demo as demo_command
 
@@ -135,10 +136,10 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_FAILED
     except ConfigError as error:
         for fault in error.faults:
-            print(fault, file=sys.stderr)
+            click.echo(fault, err=True)
         return EXIT_USAGE
     except ExporterError as error:
-        print(f"x-analytics-exporter: {error}", file=sys.stderr)
+        click.echo(f"x-analytics-exporter: {error}", err=True)
         return EXIT_FAILED
     except BrokenPipeError:
         # Whoever read the output has gone; there is nobody left to tell.

@@ -23,8 +23,8 @@ from exporter.engine import Engine, World
 from exporter.landing import landing_page
 from exporter.plan import plan_for
 from exporter.selfmetrics import SelfMetrics
-from exporter.signin.scheme import RefreshObserver, Signer
-from exporter.signin.schemes import Surroundings, open_signer
+from exporter.signin.scheme import RefreshObserver, Signer, Surroundings
+from exporter.signin.schemes import open_signer
 from exporter.web.addresses import bind, parse_listen_address
 from exporter.web.app import WebServices, build_app
 from exporter.web.server import WebServer
@@ -77,7 +77,7 @@ def real_world() -> World:
 def build_engine(world: World, log: FilteringBoundLogger) -> Engine:
     """An engine with its own registry of metrics."""
     # A second timestamp series for every counter: Prometheus reads none of them.
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves it bare
     metrics = SelfMetrics(CollectorRegistry(), version=__version__, revision="")
     return Engine(world, metrics, log)
 

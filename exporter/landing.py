@@ -33,7 +33,9 @@ def landing_page(engine: Engine) -> str:
 <p>Version {escape(__version__)}.
 <a href="/metrics">Metrics</a>, <a href="/-/healthy">health</a>, <a href="/-/ready">readiness</a>.</p>
 <table>
-<thead><tr><th>Account</th><th>Watched</th><th>With data</th><th>Next poll (UTC)</th><th>State</th></tr></thead>
+<thead>
+<tr><th>Account</th><th>Watched</th><th>With data</th><th>Next poll (UTC)</th><th>State</th></tr>
+</thead>
 <tbody>
 {rows}
 </tbody>

@@ -27,7 +27,9 @@ def build_logger(level: str, log_format: Format, stream: TextIO | None = None) -
 def silent_logger() -> FilteringBoundLogger:
     """A logger that writes nothing, for commands that print their result instead."""
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.ReturnLogger(), wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1)
+        structlog.ReturnLogger(),
+        processors=[_dropped],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
     )
     return logger
 
@@ -65,6 +67,10 @@ def _processors(log_format: Format) -> list[Processor]:
         _without_unknown,
         last,
     ]
+
+
+def _dropped(_logger: Any, _method: str, _event: EventDict) -> EventDict:  # noqa: ANN401 - structlog's shape
+    raise structlog.DropEvent
 
 
 def _msg_instead_of_event(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 - structlog's shape

@@ -117,7 +117,7 @@ class SignIns(Collector):
         """The families with a sample per account."""
         login_required, expiry = self.describe()
         for status in self._current():
-            login_required.add_metric([status.account], status.login_required)
+            login_required.add_metric([status.account], int(status.login_required))
             if status.token_expiry_timestamp_seconds is not None:
                 expiry.add_metric([status.account], status.token_expiry_timestamp_seconds)
         yield from (login_required, expiry)

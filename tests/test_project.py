@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
 from email.parser import Parser
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,20 @@ def test_the_locks_satisfy_the_declared_dependencies(repo_root: Path) -> None:
 def test_the_locks_agree_with_each_other(repo_root: Path) -> None:
     runtime, build, dev = (locked_versions(repo_root / name) for name in LOCKS)
     assert runtime.items() | build.items() <= dev.items()
+
+
+def test_the_runtime_lock_holds_everything_the_package_imports(repo_root: Path) -> None:
+    imported: set[str] = set()
+    for path in (repo_root / "exporter").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.partition(".")[0])
+    foreign = imported - sys.stdlib_module_names - {"exporter"}
+    distributions = packages_distributions()
+    needed = {canonicalize_name(distributions[module][0]) for module in foreign}
+    assert needed <= locked_versions(repo_root / "requirements.txt").keys()
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,8 @@ def _explain(exporter: str, api: str, config: Config) -> None:
     video = account.media[0]
     click.echo(
         f"""
-The exporter watches {len(account.media)} videos and {len(account.posts)} posts of a made-up brand on a simulated X.
+The exporter watches {len(account.media)} videos and {len(account.posts)} posts of a made-up brand, on a
+simulated X.
 
   {exporter}/          what is watched, and how it fares
   {exporter}/metrics   what Prometheus scrapes

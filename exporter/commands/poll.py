@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -121,7 +122,7 @@ def _print_json(engine: Engine) -> None:
         for watch in engine.watches
         for item in watch.items
     ]
-    print(json.dumps({"items": items}, indent=2, ensure_ascii=False))
+    click.echo(json.dumps({"items": items}, indent=2, ensure_ascii=False))
 
 
 def _described(item: Item, state: ItemState, metrics: Sequence[Metric]) -> dict[str, Any]:
@@ -162,7 +163,7 @@ def _numbers(metrics: Sequence[Metric], row: Sequence[float]) -> dict[str, float
 
 
 def _print_openmetrics(engine: Engine) -> None:
-    print(engine.page.text(None, b"# EOF\n").decode(), end="")
+    click.echo(engine.page.text(None, b"# EOF\n"), nl=False)
 
 
 _PRINTERS = {"table": _print_table, "json": _print_json, "openmetrics": _print_openmetrics}
@@ -173,8 +174,8 @@ def _explain(engine: Engine, results: Sequence[PollResult]) -> None:
     for result in results:
         for failure in {failure.reason: failure for failure in result.failures.values()}.values():
             words = f" X said: {failure.detail}" if failure.detail else ""
-            print(f"{result.account}, {result.endpoint}: {failure.sentence}{words}", file=sys.stderr)
+            click.echo(f"{result.account}, {result.endpoint}: {failure.sentence}{words}", err=True)
     for watch in engine.watches:
         for item in watch.items:
             for problem in engine.board.state(item.id).problems:
-                print(f"{item.name} ({item.id}): {problem.type}: {problem.detail}", file=sys.stderr)
+                click.echo(f"{item.name} ({item.id}): {problem.type}: {problem.detail}", err=True)

@@ -21,7 +21,7 @@ MAX_BYTES: Final = 10_000_000
 # The characters that YAML 1.1 does not allow in a file.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # LibYAML is ten times faster; a PyYAML built without it has only its own parser.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FASTEST: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _COLON = "a colon stands where no key can end; check the indentation, or quote a text that holds a colon"
 _NO_COLON = (
@@ -53,14 +53,16 @@ _SYNTAX: Final = (
 _ANY_SYNTAX = "this is not valid YAML; check indentation, quotes and brackets here and in the line above"
 
 
-def read_document(data: bytes) -> tuple[Mapping | None, list[Problem]]:
+def read_document(
+    data: bytes, loader: type[yaml.SafeLoader] = _FASTEST
+) -> tuple[Mapping | None, list[Problem]]:
     """The tree of a configuration file, and what is wrong with it as a file.
 
-    None where it cannot be read far enough to look at its keys.
+    None where it cannot be read far enough to look at its keys. `loader` is the PyYAML class that parses.
     """
     builder = TreeBuilder()
     try:
-        for event in _events(_decoded(data)):
+        for event in _events(_decoded(data), loader):
             builder.feed(event)
         return _top_mapping(builder.root), builder.problems
     except UnreadableError as error:
@@ -101,29 +103,29 @@ def _mark_at(text: str, index: int | None) -> Mark:
     return Mark(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
+def _events(text: str, loader: type[yaml.SafeLoader]) -> Iterator[yaml.Event]:
     try:
-        yield from yaml.parse(text, Loader=_LOADER)
-    except yaml.MarkedYAMLError as error:
+        yield from yaml.parse(text, Loader=loader)
+    except yaml.YAMLError as error:
         raise UnreadableError(_syntax_problem(text, error)) from None
-    except yaml.YAMLError:
-        raise UnreadableError(Problem(Mark(), (), "this is not a YAML file")) from None
 
 
-def _syntax_problem(text: str, error: yaml.MarkedYAMLError) -> Problem:
-    said = error.problem or ""
-    # An unclosed quote is noticed at the end of the file and known by where it opens.
-    opens = error.context_mark if "unexpected" in said else None
-    yaml_mark = opens or error.problem_mark or error.context_mark
-    if yaml_mark is None:
-        return Problem(Mark(), (), _ANY_SYNTAX)
-    mark = Mark(yaml_mark.line + 1, yaml_mark.column + 1)
+def _syntax_problem(text: str, error: yaml.YAMLError) -> Problem:
+    said = str(getattr(error, "problem", ""))
+    mark = _mark_of(error, said)
     return Problem(mark, (), _character_sentence(text, mark) or _syntax_sentence(said))
 
 
+def _mark_of(error: yaml.YAMLError, said: str) -> Mark:
+    # An unclosed quote is noticed at the end of the file and known by where it opens.
+    order = ("context_mark", "problem_mark") if "unexpected" in said else ("problem_mark", "context_mark")
+    marks = (getattr(error, name, None) for name in order)
+    return next((Mark(mark.line + 1, mark.column + 1) for mark in marks if mark), Mark())
+
+
 def _character_sentence(text: str, mark: Mark) -> str:
-    lines = text.splitlines()
-    char = lines[mark.line - 1][mark.column - 1 : mark.column] if mark.line <= len(lines) else ""
+    line = "".join(text.splitlines()[mark.line - 1 : mark.line])
+    char = line[mark.column - 1 : mark.column]
     if char == "\t":
         return "a tab stands where YAML allows only spaces; indent with spaces"
     if char and char in "@`%":

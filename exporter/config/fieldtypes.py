@@ -110,19 +110,20 @@ def _directory(path: Path) -> Path:
 _SECRET_SCHEMA = WithJsonSchema({"type": "string", "title": "secret", "minLength": 1})
 _FILE_SCHEMA = WithJsonSchema({"type": "string", "title": "file", "minLength": 1})
 _FILE = "a readable file that holds the secret alone; a relative path starts in the config file's folder"
+_HEADER_TEXT = "a text that is not empty, without spaces, line breaks and characters beyond ASCII"
 _PROXY = "an http:// or https:// address of a proxy, such as http://user:password@proxy.example:3128"
 
 # The optional ones are None by default and never None when their key is given.
 SecretText = Annotated[
     Secret | None,
-    _secret(values.token, "a text without spaces, line breaks and characters beyond ASCII"),
+    _secret(values.token, _HEADER_TEXT),
     _SECRET_SCHEMA,
 ]
 SecretFile = Annotated[Secret | None, from_file(_secret_file, _FILE), _FILE_SCHEMA]
 TokenFile = Annotated[Path | None, from_file(_token_file, _FILE), _FILE_SCHEMA]
 ClientId = Annotated[
     str,
-    checked(values.token, "a text without spaces, line breaks and characters beyond ASCII"),
+    checked(values.token, _HEADER_TEXT),
     WithJsonSchema({"type": "string", "title": "text", "minLength": 1}),
 ]
 ProxyUrl = Annotated[

@@ -74,10 +74,10 @@ def _watch_list(ids: _Seen, path: Path, account: Mapping) -> Iterator[Problem]:
         yield Problem(account.mark, path, "nothing to watch; allowed: at least one entry in media or posts")
 
 
-def _is_empty(listed: Node | None) -> bool:
-    if listed is None or (isinstance(listed, Sequence) and not listed.items):
+def _is_empty(node: Node | None) -> bool:
+    if node is None or (isinstance(node, Sequence) and not node.items):
         return True
-    return isinstance(listed, Scalar) and listed.is_null and not listed.broken
+    return isinstance(node, Scalar) and node.is_null and not node.broken
 
 
 def _item(ids: _Seen, kind: Kind, path: Path, entry: Node) -> Iterator[Problem]:
@@ -114,14 +114,17 @@ def _sign_in(path: Path, account: Mapping) -> Iterator[Problem]:
     if not isinstance(auth, Mapping):
         return
     forms = [form for form in AUTH_FORMS if form in auth.entries]
-    if len(forms) != 1:
+    unknown = not forms and auth.entries
+    if len(forms) != 1 and not unknown:
         mark = auth.entries[forms[1]].key_mark if forms else auth.mark
         given = " and ".join(forms) if forms else "none of them"
         yield Problem(mark, path, f"found {given}; allowed: exactly one of {', '.join(AUTH_FORMS)}")
     for form, check in _FORMS.items():
         node = auth.get(form)
-        if node is not None and not node.broken:
-            yield from check((*path, form), _as_mapping(node))
+        if node is not None and _is_empty(node):
+            node = Mapping(node.mark)
+        if isinstance(node, Mapping) and not node.broken:
+            yield from check((*path, form), node)
 
 
 def _oauth1(path: Path, form: Mapping) -> Iterator[Problem]:
@@ -189,10 +192,3 @@ def _duration(section: Mapping, key: str) -> int | None:
 def _text(node: Node | None) -> Scalar | None:
     """`node` where it is a text that can be looked at."""
     return node if isinstance(node, Scalar) and not node.is_null and not node.broken else None
-
-
-def _as_mapping(node: Node) -> Mapping:
-    # A key with nothing below it; what is neither has been refused already and is not looked into.
-    if isinstance(node, Mapping):
-        return node
-    return Mapping(node.mark)

@@ -26,8 +26,8 @@ class _Model(BaseModel):
     )
 
 
-def _defaulted(default: str | int, meaning: str) -> Any:  # noqa: ANN401 - stands in place of any default
-    return Field(default=default, description=meaning, validate_default=isinstance(default, str))
+def _defaulted(default: str, meaning: str) -> Any:  # noqa: ANN401 - stands in place of any field's default
+    return Field(default=default, description=meaning, validate_default=True)
 
 
 def _optional(meaning: str) -> Any:  # noqa: ANN401
@@ -60,7 +60,9 @@ class ApiModel(_Model):
         "https://api.x.com", "Where X's API is; https, except for a host on this machine."
     )
     timeout: types.Timeout = _defaulted("30s", "How long one request may take, 1s to 1h.")
-    max_concurrency: types.Concurrency = _defaulted(4, "Requests in flight per account, 1 to 64.")
+    max_concurrency: types.Concurrency = Field(
+        default=4, description="Requests in flight per account, 1 to 64."
+    )
     proxy_url: types.ProxyUrl = _optional("HTTP proxy to go through; its password is kept secret.")
     proxy_url_file: types.ProxyUrlFile = _optional("File that holds the proxy's address, instead of it.")
     ca_file: types.CaFile = _optional("Certificates (PEM) to trust instead of the usual ones.")

@@ -1,4 +1,4 @@
-"""Writes what is derived from the model: ``python -m exporter.config.schema_file`` in a checkout.
+"""Writes what is derived from the model: ``python -m exporter.config.schema_file .`` in a checkout.
 
 Two files: the JSON Schema that editors complete from, and the reference page. `make test` finds out when
 one of them is not current.
@@ -7,6 +7,7 @@ one of them is not current.
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,14 +17,14 @@ from exporter.config.schema import MODELS, json_schema
 from exporter.model import Kind
 from exporter.vocabulary import metrics_of
 
-SCHEMA_FILE: Final = Path(__file__).with_name("config.schema.json")
-REFERENCE_FILE: Final = Path(__file__).parents[2] / "docs" / "configuration.md"
+SCHEMA_FILE: Final = Path("exporter/config/config.schema.json")
+REFERENCE_FILE: Final = Path("docs/configuration.md")
 
 _LISTS: Final = frozenset({"accounts", "media", "posts"})
 _INTRODUCTION: Final = """\
 # Configuration
 
-<!-- Written by `python -m exporter.config.schema_file` from the model; do not edit. -->
+<!-- Written by `python -m exporter.config.schema_file .` from the model; do not edit. -->
 
 One YAML file. [config.example.yaml](../config.example.yaml) shows every key with its default;
 [config.schema.json](../exporter/config/config.schema.json) lets editors complete and check it.
@@ -102,12 +103,12 @@ def _default(field: FieldInfo) -> str:
     return "all" if isinstance(field.default, tuple) and field.default else ""
 
 
-def main() -> None:
-    """Write both files."""
-    SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
-    REFERENCE_FILE.parent.mkdir(exist_ok=True)
-    REFERENCE_FILE.write_text(reference_text(), encoding="utf-8")
+def write(checkout: Path) -> None:
+    """Write both files below `checkout`."""
+    for file, text in ((SCHEMA_FILE, schema_text()), (REFERENCE_FILE, reference_text())):
+        (checkout / file).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / file).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    write(Path(sys.argv[1]))

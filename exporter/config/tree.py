@@ -154,7 +154,7 @@ def shown(node: Node) -> str:
     if isinstance(node, Scalar):
         if node.is_null:
             return "nothing"
-        return "a value that is not shown here" if node.hidden else quoted(node.text)
+        return "a value that is not shown here" if node.hidden and node.text else quoted(node.text)
     if isinstance(node, Sequence):
         return "a list" if node.items else "an empty list"
     return "a mapping" if node.entries else "an empty mapping"

@@ -37,7 +37,7 @@ class _Open:
     anchor: str | None
     key: Scalar | None = None
     dropped: bool = False
-    merged: list[Node] = field(default_factory=list)
+    merged: list[Mapping] = field(default_factory=list)
 
 
 class TreeBuilder:
@@ -74,7 +74,9 @@ class TreeBuilder:
             raise self._unreadable(mark, "a second document begins here; allowed: one document per file")
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        node = Scalar(_mark(event), event.value, plain=event.implicit[0])
+        # A quote that closes lines later may have swallowed a secret.
+        hidden = _mark(event).line != _end_line(event)
+        node = Scalar(_mark(event), event.value, plain=event.implicit[0], hidden=hidden)
         self._refuse_tag(node, event.tag)
         if event.anchor:
             self._anchors[event.anchor] = node
@@ -94,7 +96,7 @@ class TreeBuilder:
         done = self._open.pop()
         if isinstance(done.node, Mapping):
             for source in done.merged:
-                self._merge(done.node, source)
+                done.node.entries = {**source.entries, **done.node.entries}
         if done.anchor:
             self._anchors[done.anchor] = done.node
         self._place(done.node)
@@ -126,8 +128,9 @@ class TreeBuilder:
     def _take_key(self, parent: _Open, node: Node) -> None:
         if isinstance(node, Scalar) and not node.is_null:
             parent.key = node
-        else:
-            parent.dropped = True
+            return
+        parent.dropped = True
+        if not node.broken:
             self._report(node.mark, "found a key that is no text; allowed: a key, a colon and a space")
 
     def _take_value(self, parent: _Open, mapping: Mapping, value: Node) -> None:
@@ -144,16 +147,13 @@ class TreeBuilder:
 
     def _take_merge(self, parent: _Open, key: Scalar, value: Node) -> None:
         sources = value.items if isinstance(value, Sequence) else [value]
+        mappings = [source for source in sources if isinstance(source, Mapping)]
         if parent.merged:
             self._report(key.mark, "the merge key << stands twice; give one list of aliases")
-        elif all(isinstance(source, Mapping) for source in sources):
-            parent.merged = list(sources)
+        elif len(mappings) == len(sources):
+            parent.merged = mappings
         elif not value.broken:
             self._report(value.mark, "the merge key << takes an alias of a mapping, or a list of them")
-
-    def _merge(self, mapping: Mapping, source: Node) -> None:
-        if isinstance(source, Mapping):
-            mapping.entries = {**source.entries, **mapping.entries}
 
     def _refuse_tag(self, node: Node, tag: str | None) -> None:
         if tag is not None:
@@ -174,6 +174,10 @@ def _steps(frame: _Open) -> Path:
     if isinstance(frame.node, Sequence):
         return (len(frame.node.items),)
     return (frame.key.text,) if frame.key else ()
+
+
+def _end_line(event: yaml.Event) -> int:
+    return event.end_mark.line + 1 if event.end_mark else 0
 
 
 def _mark(event: yaml.Event) -> Mark:

@@ -73,13 +73,14 @@ def keys_at(path: Path) -> tuple[str, ...]:
 
 def _problem(root: Mapping, error: ErrorDetails) -> Problem | None:
     location: Path = error["loc"]
-    names_key = location[-1:] == ("[key]",)
+    # How pydantic marks a problem with a mapping's key; labels are the only mapping whose keys are free.
+    names_key = location[-1:] == ("[key]",) and location[-3:-2] == ("labels",)
     path, nodes = tree.follow(root, location[:-1] if names_key else location)
     if any(node.broken for node in nodes):
         return None
     if names_key:
         return _wrong_key(path, nodes, error)
-    message = _SENTENCES.get(error["type"], _other)(nodes[-1], location, error)
+    message = _SENTENCES.get(error["type"], _refused)(nodes[-1], location, error)
     if error["type"] == "extra_forbidden":
         return _at_key(path, nodes, message)
     if error["type"] == "missing":
@@ -138,10 +139,6 @@ def _no_list(node: Node, _: Path, __: ErrorDetails) -> str:
 def _too_short(node: Node, _: Path, __: ErrorDetails) -> str:
     # Pydantic says so as well of a list whose entries were all refused.
     return found(node, "a list with at least one entry") if not getattr(node, "items", ()) else ""
-
-
-def _other(node: Node, _: Path, __: ErrorDetails) -> str:
-    return found(node, "another value; see the reference")
 
 
 _SENTENCES: Final[dict[str, Callable[[Node, Path, ErrorDetails], str]]] = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from exporter.board import Board, Watch
-from exporter.model import Endpoint, Item
+from exporter.model import Endpoint, Item, Kind
 from exporter.polling.channel import Answered, Channel, Surroundings
 from exporter.selfmetrics import PollOutcome
 from exporter.xapi.backoff import full_jitter_seconds
@@ -95,6 +95,7 @@ class Feed:
         """
         started = self._with.clock()
         channel = self.source
+        self._show_source(channel)
         pending = batches(items, channel.endpoint)
         total = len(pending)
         rounds = 0
@@ -125,15 +126,14 @@ class Feed:
     ) -> dict[Batch, Failure]:
         queue = deque(pending)
         failures: dict[Batch, Failure] = {}
-        in_hand = 0
+        in_hand: set[Batch] = set()
 
         async def work() -> None:
-            nonlocal in_hand
             while queue:
                 batch = queue.popleft()
-                in_hand += 1
-                failure = await self._ask(channel, batch, lambda: len(queue) + in_hand, deadline)
-                in_hand -= 1
+                in_hand.add(batch)
+                failure = await self._ask(channel, batch, lambda: len(queue) + len(in_hand), deadline)
+                in_hand.discard(batch)
                 progress(len(batch))
                 if failure is not None:
                     failures[batch] = failure
@@ -190,13 +190,16 @@ class Feed:
         return min(pauses, default=None)
 
     def _switched(self, channel: Channel) -> Channel:
-        sibling = self.channels[1]
-        metrics = self._with.metrics
         # The first source is out of service, not failing: that it is parked says so.
-        metrics.poll_success.remove(channel.account, channel.endpoint.value)
-        for each in self.channels:
-            metrics.post_source.labels(each.account, each.endpoint.value).set(each is sibling)
-        return sibling
+        self._with.metrics.poll_success.remove(channel.account, channel.endpoint.value)
+        self._show_source(self.channels[1])
+        return self.channels[1]
+
+    def _show_source(self, source: Channel) -> None:
+        if self.watch.kind is Kind.POST:
+            for each in self.channels:
+                shown = self._with.metrics.post_source.labels(each.account, each.endpoint.value)
+                shown.set(each is source)
 
     def _show_success(self, result: PollResult) -> None:
         labels = (self.watch.account, result.endpoint.value)

@@ -1,4 +1,4 @@
-"""When each feed is polled: aligned to the UTC hour, one poll of a feed at a time, missed ones made up once."""
+"""When each feed is polled: aligned to the UTC hour, never twice at a time, missed polls made up once."""
 
 from __future__ import annotations
 
@@ -68,5 +68,6 @@ class Schedule:
         return None if job is None or job.next_run_time is None else job.next_run_time.timestamp()
 
     def stop(self) -> None:
-        """Start nothing any more; jobs that are running are cancelled."""
-        self._scheduler.shutdown(wait=False)
+        """Start nothing any more; jobs that are running are cancelled. Stopping twice does no harm."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)

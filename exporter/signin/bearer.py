@@ -11,7 +11,7 @@ from exporter.config.settings import BearerAuth, Secret
 from exporter.errors import CredentialsError
 from exporter.signin.disk import Stamp
 from exporter.signin.scheme import SignInStatus
-from exporter.signin.token_endpoint import is_token
+from exporter.signin.tokens import is_token
 
 MAX_FILE_BYTES = 64 * 1024
 

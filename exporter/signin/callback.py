@@ -117,7 +117,7 @@ class CallbackServer:
             return (
                 HTTPStatus.BAD_REQUEST,
                 "Not this sign-in",
-                "This answer belongs to another sign-in. Open the address in the terminal, which still waits.",
+                "This answer belongs to another sign-in. Open the address in the terminal; it still waits.",
             )
         if not self._received.done():
             self._received.set_result(redirect)

@@ -6,7 +6,7 @@ import msgspec
 
 from exporter.config.settings import Secret
 from exporter.errors import CredentialsError
-from exporter.signin.tokens import AccountTokens
+from exporter.signin.tokens import AccountTokens, is_token
 
 VERSION = 1
 
@@ -69,6 +69,7 @@ def _reveal(value: object) -> object:
 
 
 def _conceal(kind: type, value: object) -> object:
-    if kind is Secret and isinstance(value, str):
+    if kind is Secret and isinstance(value, str) and is_token(value):
         return Secret(value)
-    raise NotImplementedError
+    # msgspec turns this into its own error and adds the place.
+    raise TypeError("not a token")

@@ -15,12 +15,13 @@ from typing import ParamSpec, Protocol
 from exporter.config.settings import Secret
 from exporter.errors import CredentialsError
 from exporter.signin.disk import Stamp
-from exporter.signin.scheme import RefreshOutcome
+from exporter.signin.finish import finishing
+from exporter.signin.scheme import RefreshObserver, RefreshOutcome
 from exporter.signin.token_endpoint import Grant
 from exporter.signin.tokens import AccountTokens, TokenPair
 from exporter.xapi.failure_token import TokenFailure, TokenVerdict
 
-SAVE_AGAIN_SECONDS = 1.0
+SAVE_AGAIN_SECONDS = 2.0
 
 P = ParamSpec("P")
 
@@ -69,6 +70,7 @@ class TokenKeeper:
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
+        observer: RefreshObserver,
     ) -> None:
         self.account = account
         self.client_id = client_id
@@ -76,6 +78,7 @@ class TokenKeeper:
         self._lock = lock
         self._clock = clock
         self._sleep = sleep
+        self._observer = observer
         self._in_flight = False
         self._unsaved: str | None = None
 
@@ -100,6 +103,15 @@ class TokenKeeper:
             CredentialsError: the file cannot be used; it is left as it is.
         """
         return await asyncio.to_thread(self._store.load)
+
+    async def check(self) -> None:
+        """Find out whether a pair could be stored now.
+
+        Raises:
+            CredentialsError: the lock or the file cannot be had.
+        """
+        async with self._lock():
+            await self._recovered()
 
     async def exchange(self, endpoint: Endpoint, choose: Choice) -> Exchange:
         """Send the refresh token `choose` picks from what is on disk, once, and store what comes.
@@ -167,6 +179,7 @@ class TokenKeeper:
                     f"New tokens came but are not on disk yet, and the old ones are used up. {error} "
                     "Do not stop the process before."
                 )
+                self._observer.unsaved(self.account, self._unsaved)
                 await self._sleep(SAVE_AGAIN_SECONDS)
             else:
                 self._unsaved = None
@@ -196,13 +209,8 @@ class TokenKeeper:
 
 
 async def _to_the_end(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Run `work` in a thread and, even if cancelled, not return before it is done and the lock not needed."""
-    done = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
-    try:
-        await asyncio.shield(done)
-    except asyncio.CancelledError:
-        await asyncio.wait({done})
-        raise
+    """Run `work` in a thread; even if cancelled, do not return, and free the lock, before it is done."""
+    await finishing(asyncio.to_thread(work, *args, **kwargs), matters=lambda: True)
 
 
 def _told(failure: TokenFailure) -> str:

@@ -1,27 +1,22 @@
-"""Getting an account's first token pair: in a browser, or from a refresh token somebody has."""
+"""A sign-in by browser: ask the person, take the code the browser brings back, store the pair."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
-from exporter.config.settings import BearerAuth, Secret
 from exporter.errors import CredentialsError
-from exporter.signin.authorize import SCOPES, Authorization, Code, Denied, new_authorization, read_redirect
-from exporter.signin.bearer import BearerSigner
+from exporter.signin.authorize import Authorization, Code, Denied, new_authorization, read_redirect
 from exporter.signin.callback import CallbackServer, Redirect
+from exporter.signin.finish import finishing
+from exporter.signin.introduction import Login, XAccess, introduced
 from exporter.signin.keeper import TokenKeeper
-from exporter.signin.scheme import RefreshOutcome, Surroundings
-from exporter.signin.token_endpoint import Grant, TokenEndpoint, is_token
+from exporter.signin.scheme import Surroundings
+from exporter.signin.token_endpoint import Grant, TokenEndpoint
 from exporter.signin.tokens import AccountTokens
 from exporter.xapi.backoff import full_jitter_seconds
-from exporter.xapi.client import Reply, XClient
 from exporter.xapi.failure_token import TokenFailure, TokenVerdict
 
 WAIT_SECONDS = 900.0
@@ -30,25 +25,6 @@ CODE_LIFE_SECONDS = 25.0
 TRIES = 4
 # How long a person who interrupts waits for an exchange that must not be cut off.
 STOP_SECONDS = 30.0
-_MAX_TOKEN_FILE_BYTES = 64 * 1024
-_OK = 200
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A sign-in that is stored: what to tell the person.
-
-    `username` and `name` are X's word on whose account it is (`/2/users/me`), None where X would not say
-    just now. `scopes` is what the tokens may do, `missing_scopes` what they should and may not.
-    """
-
-    account: str
-    username: str | None
-    name: str | None
-    scopes: tuple[str, ...]
-    missing_scopes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +38,13 @@ class Talk:
     read_line: Callable[[], Awaitable[str | None]] | None
 
 
-@dataclass(frozen=True, slots=True)
-class XAccess:
-    """What a sign-in asks of X: tokens, and with them once `/2/users/me`."""
-
-    endpoint: TokenEndpoint
-    client: XClient
-
-
 async def login(
     keeper: TokenKeeper,
     x: XAccess,
     surroundings: Surroundings,
     talk: Talk,
     port: int,
-    random_token: Callable[[], str] = partial(secrets.token_urlsafe, 32),
+    random_token: Callable[[], str] = secrets.token_urlsafe,
 ) -> Login:
     """Sign in with a browser, here or elsewhere, and store the pair.
 
@@ -87,7 +55,7 @@ async def login(
         StartError: the port for the browser's return is taken.
     """
     # A file that could not be replaced in the end is better found before the person clicks.
-    await keeper.load()
+    await keeper.check()
     authorization: Authorization | None = None
 
     def read(target: str) -> Redirect | None:
@@ -98,48 +66,18 @@ async def login(
         _invite(authorization, talk)
         redirect = await _first_redirect(server, authorization, talk)
         try:
-            tokens = await _uncancelled(
-                _complete(keeper, x.endpoint, authorization, redirect, surroundings), lambda: True
+            tokens = await finishing(
+                _complete(keeper, x.endpoint, authorization, redirect, surroundings),
+                matters=lambda: True,
+                wait_seconds=STOP_SECONDS,
             )
         except CredentialsError as error:
             server.finish("Sign-in failed", str(error))
             raise
-        done = await _introduced(x, tokens)
+        done = await introduced(x, tokens)
         whose = f"@{done.username}" if done.username else "the account"
         server.finish("Signed in", f"{keeper.account} may now read as {whose}. You can close this page.")
         return done
-
-
-async def import_refresh_token(
-    keeper: TokenKeeper, x: XAccess, surroundings: Surroundings, file: Path
-) -> Login:
-    """Take over the refresh token in `file`: one refresh, then the new pair is stored.
-
-    The token in the file is spent afterwards, and whoever else uses it ends the sign-in.
-
-    Raises:
-        CredentialsError: the file, the token or the store is no good; the text says which.
-    """
-    token = await asyncio.to_thread(_read_token, file)
-
-    def choose(tokens: AccountTokens) -> Secret:
-        if tokens.is_spent(token):
-            raise CredentialsError(
-                f"{file}: this refresh token has been used already, and serves only once; it was not sent. "
-                f"If account {keeper.account!r} is not signed in, run `login --account {keeper.account}` "
-                "without a file."
-            )
-        return token
-
-    failures = 0
-    while True:
-        exchange = await _uncancelled(keeper.exchange(x.endpoint, choose), lambda: keeper.in_flight)
-        if exchange.outcome is RefreshOutcome.SUCCESS:
-            return await _introduced(x, exchange.tokens)
-        failures += 1
-        if exchange.outcome is not RefreshOutcome.AMBIGUOUS or failures >= TRIES:
-            raise CredentialsError(f"{file}: the refresh token was not taken over. {exchange.sentence}")
-        await surroundings.sleep(full_jitter_seconds(failures, surroundings.random))
 
 
 def _invite(authorization: Authorization, talk: Talk) -> None:
@@ -231,51 +169,3 @@ def _not_redeemed(failure: TokenFailure) -> str:
             "again."
         )
     return "X's token endpoint gave no clear answer while the authorization code lived. Start `login` again."
-
-
-async def _uncancelled(work: Coroutine[None, None, T], in_flight: Callable[[], bool]) -> T:
-    """Await `work`; when cancelled while it is `in_flight`, let it end first, within reason."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        if in_flight():
-            await asyncio.wait({task}, timeout=STOP_SECONDS)
-        task.cancel()
-        await asyncio.wait({task})
-        raise
-
-
-async def _introduced(x: XAccess, tokens: AccountTokens) -> Login:
-    """The result, with the account's name at X if X tells it."""
-    scopes = tokens.pair.scopes if tokens.pair else ()
-    user = await _user(x.client, tokens)
-    missing = tuple(scope for scope in SCOPES if scopes and scope not in scopes)
-    return Login(tokens.account, user.get("username"), user.get("name"), scopes, missing)
-
-
-async def _user(client: XClient, tokens: AccountTokens) -> dict[str, str]:
-    """`data` of `/2/users/me`; empty when X would not say, since the tokens are stored all the same."""
-    if tokens.access_token is None:
-        return {}
-    signer = BearerSigner(tokens.account, BearerAuth(tokens.access_token, None))
-    reply = await client.get("/2/users/me", "user.fields=id,name,username", signer)
-    if not isinstance(reply, Reply) or reply.status != _OK:
-        return {}
-    try:
-        data = json.loads(reply.body)["data"]
-        return {key: value for key, value in data.items() if isinstance(value, str) and value.isprintable()}
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def _read_token(file: Path) -> Secret:
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(_MAX_TOKEN_FILE_BYTES)
-    except OSError as error:
-        raise CredentialsError(f"{file}: cannot be read: {error.strerror or error}.") from error
-    text = content.decode("ascii", "replace").strip()
-    if not is_token(text):
-        raise CredentialsError(f"{file}: holds no refresh token. Put the token there, alone, as plain text.")
-    return Secret(text)

@@ -88,9 +88,15 @@ class RefreshObserver(Protocol):
     def refreshed(self, account: str, outcome: RefreshOutcome, sentence: str) -> None:
         """A refresh was sent and ended; `sentence` is empty for a success."""
 
+    def unsaved(self, account: str, sentence: str) -> None:
+        """New tokens came and cannot be stored: a person must mend the disk while the process runs."""
+
 
 class Unobserved:
     """An observer for those who need none."""
 
     def refreshed(self, account: str, outcome: RefreshOutcome, sentence: str) -> None:
+        """Let it pass."""
+
+    def unsaved(self, account: str, sentence: str) -> None:
         """Let it pass."""

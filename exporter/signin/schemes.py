@@ -7,6 +7,7 @@ from pathlib import Path
 from exporter.config.settings import AccountConfig, ApiSettings, BearerAuth, OAuth1Auth, OAuth2Auth
 from exporter.signin.bearer import BearerSigner
 from exporter.signin.disk import Disk
+from exporter.signin.introduction import XAccess
 from exporter.signin.keeper import TokenKeeper
 from exporter.signin.lock import AccountLock
 from exporter.signin.oauth1 import OAuth1Signer
@@ -14,6 +15,7 @@ from exporter.signin.oauth2 import OAuth2Signer
 from exporter.signin.scheme import RefreshObserver, Signer, Surroundings
 from exporter.signin.store import TokenStore
 from exporter.signin.token_endpoint import TokenEndpoint
+from exporter.xapi.client import XClient
 
 # A stop waits 30 s for a refresh in flight: the exchange ends before, with time left to store the pair.
 EXCHANGE_TIMEOUT_SECONDS = 25.0
@@ -35,7 +37,7 @@ def open_signer(
     if isinstance(auth, OAuth1Auth):
         return OAuth1Signer(account.name, auth, clock=surroundings.clock)
     return OAuth2Signer(
-        open_keeper(account.name, auth, state_dir, surroundings),
+        open_keeper(account.name, auth, state_dir, surroundings, observer),
         open_endpoint(auth, api, surroundings),
         clock=surroundings.clock,
         sleep=surroundings.sleep,
@@ -44,7 +46,9 @@ def open_signer(
     )
 
 
-def open_keeper(account: str, auth: OAuth2Auth, state_dir: Path, surroundings: Surroundings) -> TokenKeeper:
+def open_keeper(
+    account: str, auth: OAuth2Auth, state_dir: Path, surroundings: Surroundings, observer: RefreshObserver
+) -> TokenKeeper:
     """The stored tokens of an account, in `<state_dir>/tokens/<account>.json`."""
     disk = Disk(state_dir / "tokens")
     return TokenKeeper(
@@ -54,6 +58,7 @@ def open_keeper(account: str, auth: OAuth2Auth, state_dir: Path, surroundings: S
         lambda: AccountLock(disk, account, surroundings.sleep, LOCK_PATIENCE_SECONDS),
         clock=surroundings.clock,
         sleep=surroundings.sleep,
+        observer=observer,
     )
 
 
@@ -61,3 +66,11 @@ def open_endpoint(auth: OAuth2Auth, api: ApiSettings, surroundings: Surroundings
     """The token endpoint below `api.base_url`, for this client."""
     timeout_seconds = min(api.timeout_seconds, EXCHANGE_TIMEOUT_SECONDS)
     return TokenEndpoint(surroundings.http, api.base_url, auth, timeout_seconds)
+
+
+def open_access(auth: OAuth2Auth, api: ApiSettings, surroundings: Surroundings) -> XAccess:
+    """What `login` and `import_refresh_token` ask of X."""
+    # Nobody reads how long `/2/users/me` took, so the wall clock will do for both.
+    clock = surroundings.clock
+    client = XClient(surroundings.http, api.base_url, api.timeout_seconds, clock=clock, monotonic=clock)
+    return XAccess(open_endpoint(auth, api, surroundings), client)

@@ -15,6 +15,7 @@ from typing import cast
 import httpx
 
 from exporter.config.settings import OAuth2Auth, Secret
+from exporter.signin.tokens import is_token
 from exporter.xapi.failure_token import TokenFailure, TokenVerdict, classify_token
 
 PATH = "/2/oauth2/token"
@@ -114,11 +115,6 @@ def read_grant(body: bytes) -> Grant | None:
     scope = answer.get("scope")
     scopes = tuple(scope.split()) if isinstance(scope, str) else ()
     return Grant(access, refresh, _lifetime_seconds(answer.get("expires_in")), scopes)
-
-
-def is_token(text: str) -> bool:
-    """Whether `text` can be a token: visible ASCII, as a header can carry it."""
-    return text != "" and all("!" <= character <= "~" for character in text)
 
 
 def _token(answer: Mapping[str, object], key: str) -> Secret | None:

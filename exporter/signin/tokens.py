@@ -18,6 +18,11 @@ SPENT_KEPT = 84
 ATTEMPTS_KEPT = 8
 
 
+def is_token(text: str) -> bool:
+    """Whether `text` can be a token: visible ASCII, as a header can carry it."""
+    return text != "" and all("!" <= character <= "~" for character in text)
+
+
 def fingerprint(token: Secret) -> str:
     """SHA-256 of a token, in hex: names it without telling it."""
     return hashlib.sha256(token.reveal().encode()).hexdigest()

@@ -14,7 +14,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from struct import unpack
 
-from exporter.simulator.metrics import MEDIA_INDEX, POST_INDEX
+from exporter.simulator.metrics import POST_INDEX
 from exporter.simulator.snowflake import born_seconds
 
 HOUR = 3600
@@ -56,15 +56,6 @@ class Figures:
         self._seed = seed
         self.profile: Callable[[str], Profile] = lru_cache(_REMEMBERED_ITEMS)(self._profile)
         self._row: Callable[[str, int], Row] = lru_cache(_REMEMBERED_HOURS)(self._fresh_row)
-
-    def value(self, item_id: str, metric: str, hour: int) -> int | None:
-        """Amount of `metric` in the hour that starts at `hour` (Unix seconds), None before birth.
-
-        Raises KeyError for a metric the kind of `item_id` does not have.
-        """
-        index = (MEDIA_INDEX if "_" in item_id else POST_INDEX)[metric]
-        row = self.row(item_id, hour)
-        return None if row is None else row[index]
 
     def row(self, item_id: str, hour: int) -> Row | None:
         """All metrics of that hour in table order, None where the hour ended before the item was born."""

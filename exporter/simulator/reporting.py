@@ -102,12 +102,15 @@ class Reporter:
         return Bucket(shown, row) if knobs.zero_fill or any(row) else None
 
     def _bucket_row(self, item_id: str, label: int, span: Range, now: float) -> Row:
-        if span.step == HOUR and not (self._knobs().bucket_at_end and label >= span.end):
+        if not span.step:
+            return self.total(item_id, span, now)
+        if span.step == HOUR and label < span.end:
             return self.told_row(item_id, label, span, now) or _zeros(item_id)
-        end = label + span.step if span.step else span.end
-        # A bucket at `end_time` lies beyond the range that was asked for, and is filled none the less.
-        widened = Range(span.start, max(span.end, end), span.step)
-        return self._sum(item_id, _hours(widened, label, end), widened, now)
+        end = label + span.step
+        if label >= span.end:
+            # The bucket that begins at `end_time` lies beyond what was asked for and is filled none the less.
+            span = Range(span.start, end, span.step)
+        return self._sum(item_id, _hours(span, label, end), span, now)
 
     def _unborn(self, item_id: str, label: int) -> Bucket | None:
         told = self._knobs().before_creation

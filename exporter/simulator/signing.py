@@ -28,7 +28,10 @@ def oauth_parameters(authorization: str) -> dict[str, str] | None:
 
 
 def is_signed(request: SimRequest, given: dict[str, str], keys: OAuth1Keys, now: float) -> bool:
-    """Whether the header's parameters `given` are a signature of `request` by `keys`, made about `now`."""
+    """Whether the header's parameters `given` are a signature of `request` by `keys`, made about `now`.
+
+    A body is not looked at: nothing that is signed here has one.
+    """
     named = (given.get("oauth_consumer_key"), given.get("oauth_token"), given.get("oauth_signature_method"))
     if named != (keys.consumer_key, keys.access_token, "HMAC-SHA1") or not given.get("oauth_nonce"):
         return False
@@ -43,8 +46,6 @@ def is_signed(request: SimRequest, given: dict[str, str], keys: OAuth1Keys, now:
 def _base(request: SimRequest, given: dict[str, str]) -> str:
     pairs: list[tuple[str, str]] = parse_qsl(request.query, keep_blank_values=True)
     pairs += [(name, value) for name, value in given.items() if name not in ("oauth_signature", "realm")]
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        pairs += parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
     url = f"{request.scheme}://{_host(request)}{request.path}"
     return "&".join((request.method.upper(), _escape(url), _escape(_normalized(pairs))))
 

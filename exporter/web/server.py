@@ -24,11 +24,14 @@ _LAST_GRACE_SECONDS = 3
 
 
 class WebServer:
-    """Serves `app` on `listeners` while its context is entered; leaving takes at most about 3 seconds.
+    """Serves `app` on `listeners` while its context is entered, and closes them at the end.
 
-    Of uvicorn it uses start, protocol and shutdown. Its main loop is left out, since that installs
-    signal handlers and wakes ten times a second. A request counts against 128 connections, and its head
-    against 16 KiB and 10 seconds; a client beyond is answered 503 or 400, or cut off.
+    Leaving takes at most about 3 seconds, whatever clients do: answers under way get 2 to be finished,
+    then their connections are cut. A client beyond 128 connections is answered 503, one whose request's
+    head grows beyond 16 KiB is answered 400, one that takes more than 10 seconds for it is cut off.
+
+    Of uvicorn this uses start, protocol and shutdown, but not its main loop, which would take over the
+    process's signals and wake ten times a second.
     """
 
     def __init__(self, app: ASGIApp, listeners: Sequence[socket.socket]) -> None:
@@ -61,7 +64,12 @@ class WebServer:
         config = self._server.config
         config.load()
         self._server.lifespan = config.lifespan_class(config)
-        await self._server.startup(self._listeners)
+        try:
+            await self._server.startup(self._listeners)
+        except BaseException:
+            for listener in self._listeners:
+                listener.close()
+            raise
         return self
 
     async def __aexit__(

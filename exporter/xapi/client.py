@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -107,12 +106,11 @@ class XClient:
 async def _bounded_body(response: httpx.Response) -> bytes | None:
     chunks: list[bytes] = []
     size = 0
-    async with aclosing(response.aiter_bytes()) as stream:
-        async for chunk in stream:
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                return None
-            chunks.append(chunk)
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            return None
+        chunks.append(chunk)
     return b"".join(chunks)
 
 

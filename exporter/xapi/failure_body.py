@@ -58,8 +58,9 @@ def read_complaint(body: bytes) -> Complaint:
     if document is None:
         page = body[:_LARGEST_BODY_BYTES].decode("utf-8", "replace")
         return Complaint(detail=shown(_TAG.sub(" ", page)))
-    errors = _objects(document.get("errors"))
-    problem = _problem(document, errors)
+    entries = _objects(document.get("errors"))
+    problem = _problem(document, entries)
+    errors = _objects(problem.get("errors"))
     return Complaint(
         is_json=True,
         type=_text(problem, "type").rstrip("/").rpartition("/")[2].casefold(),
@@ -68,8 +69,8 @@ def read_complaint(body: bytes) -> Complaint:
         code=_code(problem),
         oauth_error=folded(_text(document, "error")),
         reset_date=_text(problem, "reset_date"),
-        parameters=_parameters([document, *errors]),
-        detail=shown(_sentence(document, errors)),
+        parameters=_parameters([document, *entries, *errors]),
+        detail=shown(_sentence([*errors[:1], problem, document])),
     )
 
 
@@ -94,10 +95,10 @@ def _objects(errors: object) -> list[Mapping[str, object]]:
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
-def _problem(document: Mapping[str, object], errors: list[Mapping[str, object]]) -> Mapping[str, object]:
+def _problem(document: Mapping[str, object], entries: list[Mapping[str, object]]) -> Mapping[str, object]:
     """Where the problem stands: at the top, or else first in `errors[]`."""
-    if errors and not any(_text(document, key) for key in ("type", "title", "detail")):
-        return errors[0]
+    if entries and not any(_text(document, key) for key in ("type", "title", "detail")):
+        return entries[0]
     return document
 
 
@@ -111,12 +112,10 @@ def _code(problem: Mapping[str, object]) -> int | None:
     return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
-def _sentence(document: Mapping[str, object], errors: list[Mapping[str, object]]) -> str:
-    """X's most telling sentence: what it says of one error tells more than what it says of them all."""
-    candidates = [_text(entry, key) for entry in errors[:1] for key in ("message", "detail", "title")]
-    candidates += [
-        _text(document, key) for key in ("error_description", "detail", "message", "title", "error")
-    ]
+def _sentence(objects: list[Mapping[str, object]]) -> str:
+    """X's most telling sentence; `objects` go from one error to all, since what it says of one tells more."""
+    keys = ("error_description", "message", "detail", "title", "error")
+    candidates = (_text(entry, key) for entry in objects for key in keys)
     return next((candidate for candidate in candidates if candidate.strip()), "")
 
 

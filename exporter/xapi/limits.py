@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
@@ -104,21 +104,27 @@ def _tightness(window: RateWindow) -> tuple[float, float]:
 class _Tally:
     """One window of the ledger.
 
-    `told` is what the metrics show. `left` is how many requests X surely still takes, those in flight
-    included; it is below `told.remaining` by the answers that came without headers. `reset` is when the
-    window opens anew, assumed where X does not say.
+    `told` is what the metrics show; its `remaining` is known. `unseen` counts requests that X may have
+    counted since without our seeing it, as their answers were lost or carried no headers. `reset` is when
+    the window opens anew, assumed where X does not say.
     """
 
     told: RateWindow
-    left: int
+    unseen: int
     reset: float
+
+    @property
+    def left(self) -> int:
+        """How many requests X surely still takes, those in flight included."""
+        return (self.told.remaining or 0) - self.unseen
 
 
 @dataclass(frozen=True, slots=True)
 class _Saved:
     """What outlives the process."""
 
-    windows: dict[str, RateWindow]
+    windows: dict[str, _Tally]
+    last_sent_timestamp_seconds: float
     blocked_until_timestamp_seconds: float | None
 
 
@@ -137,11 +143,13 @@ class Ledger:
         self._jitter_seconds = jitter_seconds
         self._tallies: dict[str, _Tally] = {}
         self._in_flight = 0
-        self._last_sent: float | None = None
+        self._last_sent = 0.0
         self._blocked_until: float | None = None
         self._contacted = False
-        # Whether nothing else was in flight from before the last request was sent until it was settled.
+        # Whether the last request was sent with no other in flight.
         self._alone = False
+        # Requests whose headers were not seen, since the last one that was sent with no other in flight.
+        self._unseen_together = 0
 
     def decide(self, now: float, due: int) -> float:
         """Seconds to wait before the next request may be sent; 0 is now, when `sent` must follow at once.
@@ -164,15 +172,18 @@ class Ledger:
     def sent(self, now: float) -> None:
         """A request leaves now."""
         self._alone = self._in_flight == 0
+        if self._alone:
+            self._unseen_together = 0
         self._in_flight += 1
         self._last_sent = now
 
     def settled(self, now: float) -> None:
         """A request is over: answered, failed or given up. It counts as taken until headers say more."""
         self._in_flight = max(0, self._in_flight - 1)
+        self._unseen_together += 1
         for tally in self._tallies.values():
             if not self._is_over(tally, now):
-                tally.left -= 1
+                tally.unseen += 1
 
     def observe(self, headers: Mapping[str, str], now: float) -> None:
         """Take the headers of the answer to the request that was settled last; junk in them is ignored."""
@@ -180,6 +191,7 @@ class Ledger:
         told = {prefix: window for prefix, window in _read(headers).items() if window.remaining is not None}
         if not told:
             return
+        self._unseen_together = max(0, self._unseen_together - 1)
         for prefix in [key for key, tally in self._tallies.items() if self._is_over(tally, now)]:
             del self._tallies[prefix]
         for prefix, window in told.items():
@@ -201,12 +213,10 @@ class Ledger:
     def state(self) -> dict[str, object]:
         """What to keep over a restart, as plain values; requests in flight count as taken."""
         windows = {
-            prefix: RateWindow(
-                tally.told.limit, max(0, tally.left - self._in_flight), tally.told.reset_timestamp_seconds
-            )
+            prefix: replace(tally, unseen=tally.unseen + self._in_flight)
             for prefix, tally in self._tallies.items()
         }
-        saved: dict[str, object] = msgspec.to_builtins(_Saved(windows, self._blocked_until))
+        saved: dict[str, object] = msgspec.to_builtins(_Saved(windows, self._last_sent, self._blocked_until))
         return saved
 
     def restore(self, state: Mapping[str, object], now: float) -> None:
@@ -216,26 +226,27 @@ class Ledger:
         except (msgspec.ValidationError, TypeError):
             return
         self._blocked_until = soon(saved.blocked_until_timestamp_seconds, now)
-        for prefix, window in saved.windows.items():
-            if prefix in _WINDOWS and window.remaining is not None and window.remaining >= 0:
-                self._take(prefix, window, now)
+        self._last_sent = min(saved.last_sent_timestamp_seconds, now)
+        for prefix, tally in saved.windows.items():
+            if prefix in _WINDOWS and tally.told.remaining is not None:
+                self._take(prefix, tally.told, now)
+                self._tallies[prefix].unseen = tally.unseen
 
     def _wait(self, tally: _Tally, now: float, due: int) -> float:
         """Seconds that one window holds the next request back; not positive for not at all."""
         opens = tally.reset + self._jitter_seconds
-        since = self._last_sent if self._last_sent is not None else now - LONGEST_WAIT_SECONDS
         available = tally.left - self._in_flight
         if now >= opens:
             return 0.0
         if tally.left <= 0:
             # Where X last told of more, answers without headers took it: look again, lest a day be lost.
             shut_by_guess = tally.told.remaining != 0
-            return (min(opens, since + UNTOLD_WAIT_SECONDS) if shut_by_guess else opens) - now
+            return (min(opens, self._last_sent + UNTOLD_WAIT_SECONDS) if shut_by_guess else opens) - now
         if available <= 0:
             return min(opens - now, _ASK_AGAIN_SECONDS)
         if due <= tally.left:
             return 0.0
-        return since + (tally.reset - since) / (available + 1) - now
+        return self._last_sent + (tally.reset - self._last_sent) / (available + 1) - now
 
     def _is_over(self, tally: _Tally, now: float) -> bool:
         return now >= tally.reset
@@ -256,15 +267,15 @@ class Ledger:
     def _begin(self, prefix: str, window: RateWindow, now: float, reset: float | None) -> None:
         known = RateWindow(window.limit, window.remaining, reset)
         ends = now + UNTOLD_WAIT_SECONDS if reset is None else reset
-        self._tallies[prefix] = _Tally(known, window.remaining or 0, ends)
+        self._tallies[prefix] = _Tally(known, self._unseen_together, ends)
 
     def _go_on(self, tally: _Tally, window: RateWindow, reset: float | None) -> None:
         """More of the same window. Answers overtake each other, so the one with the least left is newest."""
         remaining, before = window.remaining or 0, tally.told.remaining or 0
         if self._alone and self._in_flight == 0:
-            # No other request can have been counted since, so this is exact, even where it is more.
-            tally.left = before = remaining
-        tally.left = min(tally.left + 1, remaining)
+            # All requests before this one were over, so that it is exact, even where it is more.
+            tally.unseen, before = 1, remaining
+        tally.unseen = max(0, tally.unseen - 1)
         if reset is not None:
             tally.reset = max(tally.reset, reset)
         limit = tally.told.limit if window.limit is None else window.limit
