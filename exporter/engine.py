@@ -19,7 +19,7 @@ from exporter.polling.channel import Channel, Surroundings
 from exporter.polling.feed import Feed, PollResult
 from exporter.polling.schedule import Schedule, next_due
 from exporter.selfmetrics import RateLimits, SelfMetrics, SignIns
-from exporter.signin.scheme import RefreshObserver, Signer
+from exporter.signin.scheme import RefreshObserver, RefreshOutcome, Signer
 from exporter.xapi.client import XClient
 from exporter.xapi.limits import Ledger, RateWindow, Window
 
@@ -57,6 +57,26 @@ class Account:
     signer: Signer
     channels: dict[Endpoint, Channel]
     feeds: dict[Kind, Feed]
+
+
+class RefreshJournal:
+    """Counts and logs what becomes of token refreshes."""
+
+    def __init__(self, metrics: SelfMetrics, log: FilteringBoundLogger) -> None:
+        self._metrics = metrics
+        self._log = log
+
+    def refreshed(self, account: str, outcome: RefreshOutcome, sentence: str) -> None:
+        """A refresh was sent and ended."""
+        self._metrics.token_refreshes.labels(account, outcome.value).inc()
+        if outcome is RefreshOutcome.SUCCESS:
+            self._log.info("token refreshed", account=account)
+        else:
+            self._log.warning(sentence, account=account, outcome=outcome.value)
+
+    def unsaved(self, account: str, sentence: str) -> None:
+        """New tokens came and cannot be stored."""
+        self._log.error(sentence, account=account)
 
 
 class Engine:
@@ -160,7 +180,7 @@ class Engine:
 
     def _account(self, account: AccountConfig, config: Config, http: httpx.AsyncClient) -> Account:
         world, api = self._world, config.api
-        signer = world.sign_in(account, config, http, self.metrics)
+        signer = world.sign_in(account, config, http, RefreshJournal(self.metrics, self._log))
         surroundings = Surroundings(
             client=XClient(
                 http, api.base_url, api.timeout_seconds, clock=world.clock, monotonic=world.monotonic

@@ -254,10 +254,6 @@ class SelfMetrics:
             registry=registry,
         )
 
-    def refreshed(self, account: str, outcome: RefreshOutcome, _sentence: str) -> None:
-        """Count a token refresh that was sent and ended."""
-        self.token_refreshes.labels(account, outcome.value).inc()
-
     def watch_account(self, account: str, endpoints: Iterable[Endpoint]) -> None:
         """Let the counters and closed sets of an account stand at 0, so that first increments are seen."""
         for refresh_outcome in RefreshOutcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -119,4 +120,16 @@ def openapi(reference: Path, version: str) -> dict[str, Any]:
     """X's OpenAPI excerpt of that version."""
     text = (reference / f"openapi-{version}.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def seconds(stamp: str) -> int:
+    """An ISO 8601 time in Unix seconds."""
+    return int(datetime.fromisoformat(stamp).timestamp())
+
+
+def body(response: SimResponse) -> dict[str, Any]:
+    """The JSON of a good answer."""
+    assert response.status == 200, response.body
+    found: dict[str, Any] = response.json()
     return found

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from exporter.simulator import Fault, Limit, SimResponse
+from exporter.simulator import Fault, SimResponse
 from exporter.simulator.faults import FAULT_NAMES, ROWS
 from tests.simulator_support import (
-    ANALYTICS_PATH,
-    HOUR,
     INSIGHTS_PATH,
     MEDIA_PATH,
     NOW,
@@ -19,8 +16,6 @@ from tests.simulator_support import (
     VIDEO,
     YOUNG_POST,
     YOUNG_VIDEO,
-    Clock,
-    analytics_query,
     get,
     insights_query,
     make,
@@ -232,182 +227,3 @@ def test_every_row_has_a_failure_and_every_name_is_checked() -> None:
         Fault("row08", "media")
     with pytest.raises(TypeError):
         make().fail("row08", sometimes=True)
-
-
-# When
-
-
-def statuses(count: int, ask: Callable[[], SimResponse]) -> list[int]:
-    return [ask().status for _ in range(count)]
-
-
-def test_a_failure_ends_after_so_many_times() -> None:
-    simulator = make()
-    simulator.fail("row19", times=2, after=1)
-    assert statuses(5, lambda: get(simulator, MEDIA_PATH, media_query())) == [200, 500, 500, 200, 200]
-
-
-def test_a_failure_lasts_from_one_time_to_another() -> None:
-    clock = Clock()
-    simulator = make(clock=clock)
-    simulator.fail("row20", since=NOW + 10, until=NOW + 20)
-    found = []
-    for _ in range(3):
-        found.append(get(simulator, MEDIA_PATH, media_query()).status)
-        clock.seconds += 10
-    assert found == [200, 503, 200]
-
-
-def test_a_failure_may_come_by_chance_and_alike_in_every_run() -> None:
-    runs = []
-    for _ in range(2):
-        simulator = make()
-        simulator.fail("row19", probability=0.3)
-        runs.append(statuses(100, lambda: get(simulator, MEDIA_PATH, media_query())))  # noqa: B023 - called here
-    assert runs[0] == runs[1]
-    assert 15 < runs[0].count(500) < 45
-
-
-def test_a_failure_keeps_to_its_endpoint() -> None:
-    simulator = make()
-    simulator.fail("client_not_enrolled", "media_analytics")
-    assert get(simulator, MEDIA_PATH, media_query()).status == 403
-    assert get(simulator, ANALYTICS_PATH, analytics_query()).status == 200
-    simulator.faults.clear()
-    assert get(simulator, MEDIA_PATH, media_query()).status == 200
-
-
-def test_failures_of_items_leave_alone_what_has_no_items() -> None:
-    simulator = make()
-    simulator.fail("row01", times=1)
-    assert get(simulator, "/2/users/me").json()["data"]["id"] == "1"
-    assert "errors" in get(simulator, MEDIA_PATH, media_query()).json()
-
-
-def test_a_failure_befalls_strangers_too() -> None:
-    simulator = make()
-    simulator.fail("row10")
-    assert get(simulator, MEDIA_PATH, media_query(), "unheard").status == 403
-    assert simulator.requests[0].account == ""
-
-
-def test_the_log_names_the_failure() -> None:
-    simulator = make()
-    simulator.fail("row10")
-    get(simulator, MEDIA_PATH, media_query())
-    assert (simulator.requests[0].fault, simulator.requests[0].account) == ("row10", "brand")
-    assert [fault.kind for fault in simulator.faults.posted] == ["client_not_enrolled"]
-
-
-# Hostile answers
-
-
-def test_a_lost_answer_was_processed_all_the_same() -> None:
-    response = media_answer("lost_response")
-    assert response.delivery.cut
-    assert b"timestamped_metrics" in response.body
-
-
-@pytest.mark.parametrize("name", ["cut", "hang"])
-def test_a_connection_may_end_or_stay_silent_before_anything_is_done(name: str) -> None:
-    response = media_answer(name)
-    assert response.body == b""
-    assert response.delivery.cut or response.delivery.delay_seconds > HOUR
-
-
-def test_a_late_answer_takes_its_time() -> None:
-    assert media_answer("late_response", options={"seconds": 3}).delivery.delay_seconds == 3
-
-
-def test_an_answer_may_lie_about_having_been_processed() -> None:
-    simulator = make()
-    pair = simulator.tokens.issue("brand", "native", frozenset({"tweet.read", "offline.access"}))
-    simulator.fail("processed_error", "token")
-    form = {"grant_type": "refresh_token", "client_id": "native", "refresh_token": pair.refresh_token or ""}
-    assert post(simulator, "/2/oauth2/token", form).status == 503
-    assert simulator.tokens.is_spent(pair.refresh_token or "")
-
-
-def test_bodies_may_be_huge_or_without_end() -> None:
-    assert media_answer("huge_body").delivery.repeat * len(media_answer("huge_body").body) == 100 << 20
-    assert media_answer("slow_body").delivery.repeat == 0
-    bomb = media_answer("gzip_bomb", options={"megabytes": 4})
-    assert bomb.header("content-encoding") == "gzip"
-    assert len(bomb.body) < 10_000
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["deep_nesting", "truncated_json", "not_json", "empty_body", "not_utf8", "json_null", "wrong_types"],
-)
-def test_bodies_may_be_of_any_other_shape(name: str) -> None:
-    response = media_answer(name)
-    assert response.status == 200
-    assert response.body != media_answer("no_rate_headers").body
-
-
-def test_headers_may_be_junk_or_missing() -> None:
-    junk = media_answer("header_junk")
-    assert junk.header("x-rate-limit-limit") == "many"
-    assert junk.header("date") == "yesterday"
-    assert len([name for name, _ in junk.headers]) == len({name for name, _ in junk.headers})
-    bare = media_answer("no_rate_headers")
-    assert bare.header("x-rate-limit-limit") is None
-    assert media_answer("bad_gzip").header("content-encoding") == "gzip"
-
-
-def test_an_answer_may_point_elsewhere() -> None:
-    response = media_answer("redirect", options={"location": "http://localhost:1/"})
-    assert (response.status, response.header("location")) == (302, "http://localhost:1/")
-
-
-# Limits
-
-
-def test_a_spent_window_is_refused_until_it_ends() -> None:
-    clock = Clock()
-    simulator = make(clock=clock, limits={"media_analytics": Limit(2, 5.0)})
-    first, second, third = (get(simulator, MEDIA_PATH, media_query()) for _ in range(3))
-    assert [each.status for each in (first, second, third)] == [200, 200, 429]
-    assert [each.header("x-rate-limit-remaining") for each in (first, second, third)] == ["1", "0", "0"]
-    assert third.header("x-rate-limit-limit") == "2"
-    assert third.json()["title"] == "Too Many Requests"
-    clock.seconds = float(third.header("x-rate-limit-reset") or 0)
-    assert get(simulator, MEDIA_PATH, media_query()).status == 200
-
-
-def test_windows_are_kept_for_each_account_and_endpoint() -> None:
-    simulator = make(limits={"media_analytics": Limit(1)})
-    assert get(simulator, MEDIA_PATH, media_query()).status == 200
-    assert get(simulator, MEDIA_PATH, media_query()).status == 429
-    assert get(simulator, MEDIA_PATH, media_query(), "token-of-other").status == 200
-    assert get(simulator, INSIGHTS_PATH, insights_query()).status == 200
-
-
-def test_a_daily_window_counts_too() -> None:
-    clock = Clock()
-    simulator = make(clock=clock, limits={"media_analytics": Limit(100, 5.0, daily=2)})
-    for _ in range(2):
-        assert get(simulator, MEDIA_PATH, media_query()).status == 200
-        clock.seconds += 10
-    response = get(simulator, MEDIA_PATH, media_query())
-    assert response.status == 429
-    assert response.header("x-user-limit-24hour-remaining") == "0"
-    assert response.header("x-rate-limit-remaining") == "100"
-    assert int(response.header("x-user-limit-24hour-reset") or 0) > NOW + 23 * HOUR
-
-
-def test_limits_may_be_changed_kept_silent_or_not_enforced() -> None:
-    simulator = make(limits={"media_analytics": Limit(1)})
-    simulator.turn(enforce_limits=False, rate_headers=False)
-    found = [get(simulator, MEDIA_PATH, media_query()) for _ in range(2)]
-    assert [response.status for response in found] == [200, 200]
-    assert found[0].header("x-rate-limit-limit") is None
-    simulator.turn(enforce_limits=True, rate_headers=True)
-    simulator.limiter.set("media_analytics", Limit(5))
-    assert get(simulator, MEDIA_PATH, media_query()).header("x-rate-limit-remaining") == "4"
-
-
-def test_what_is_documented_is_the_default() -> None:
-    assert get(make(), "/2/users/me").header("x-rate-limit-limit") == "75"
-    assert get(make(), MEDIA_PATH, media_query()).header("x-rate-limit-limit") == "300"

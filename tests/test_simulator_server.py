@@ -12,19 +12,13 @@ import httpx
 import pytest
 from xdk import Client
 
-from exporter.simulator import SimRequest, Simulator, asgi
-from exporter.simulator.admin import administer
+from exporter.simulator import Simulator, asgi
 from exporter.simulator.metrics import ANALYTICS_METRICS, MEDIA_METRICS
-from exporter.simulator.sample import SAMPLE_TOKEN, sample_config_yaml, sample_items, sample_world
 from exporter.simulator.serving import Served
-from exporter.simulator.snowflake import born_seconds
 from exporter.simulator.transport import SimulatorTransport
 from tests.simulator_support import (
-    HOUR,
     MEDIA_PATH,
-    NOW,
     POST,
-    THIS_HOUR,
     TOKEN,
     VIDEO,
     YOUNG_VIDEO,
@@ -46,11 +40,6 @@ def served() -> Iterator[Served]:
 def client(served: Served) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=served.base_url, headers=BEARER, timeout=5) as opened:
         yield opened
-
-
-def play(simulator: Simulator, script: str, client: str = "127.0.0.1") -> int:
-    request = SimRequest("POST", "/_simulator/knobs", body=script.encode())
-    return administer(simulator, request, client).status
 
 
 # The official SDK
@@ -153,7 +142,7 @@ def test_forms_arrive_at_the_token_endpoint(served: Served, client: httpx.Client
 def test_a_server_may_start_and_stop_the_application_and_send_a_body_in_parts() -> None:
     simulator = make()
     sent: list[dict[str, Any]] = []
-    parts = iter(
+    parts: Iterator[dict[str, Any]] = iter(
         [
             {"type": "lifespan.startup"},
             {"type": "lifespan.shutdown"},
@@ -187,84 +176,6 @@ def test_a_server_may_start_and_stop_the_application_and_send_a_body_in_parts() 
         "lifespan.shutdown.complete",
     ]
     assert sent[-1]["body"] == b'{"revoked":true}'
-
-
-# Stage directions
-
-
-def test_the_play_is_directed_over_http(served: Served, client: httpx.Client) -> None:
-    before = served.simulator.truth(VIDEO, "video_views", THIS_HOUR)
-    script = {
-        "knobs": {"string_ratio": 1.0},
-        "items": {VIDEO: {"drop_at": "now", "factor": 0.0}, "13_77": {"owner": "brand"}},
-        "faults": [{"name": "row10", "endpoint": "insights_28hr", "ids": ["1"]}],
-        "limits": {"media_analytics": {"requests": 7}},
-        "any_id": True,
-        "clear_faults": True,
-        "expire_access": True,
-    }
-    told = client.post("/_simulator/knobs", json=script)
-    assert told.json()["knobs"]["string_ratio"] == 1.0
-    assert served.simulator.truth(VIDEO, "video_views", THIS_HOUR + HOUR) == 0
-    assert (served.simulator.truth(VIDEO, "video_views", THIS_HOUR) or 0) < (before or 0)
-    response = client.get(MEDIA_PATH, params=media_query())
-    assert response.headers["x-rate-limit-limit"] == "7"
-    (log,) = client.get("/_simulator/requests").json()
-    assert (log["endpoint"], log["account"], log["status"]) == ("media_analytics", "brand", 200)
-
-
-def test_the_truth_is_told_over_http(served: Served, client: httpx.Client) -> None:
-    asked = {"id": VIDEO, "metric": "video_views", "start": str(THIS_HOUR - 3 * HOUR + 5), "hours": "3"}
-    found = client.get("/_simulator/truth", params=asked).json()["values"]
-    hours = range(THIS_HOUR - 3 * HOUR, THIS_HOUR, HOUR)
-    assert found == {str(hour): served.simulator.truth(VIDEO, "video_views", hour) for hour in hours}
-
-
-def test_tokens_are_issued_and_their_use_is_told_over_http(client: httpx.Client) -> None:
-    pair = client.post("/_simulator/issue", json={"account": "other", "client_id": "native"}).json()
-    headers = {"authorization": f"Bearer {pair['access_token']}"}
-    assert client.get("/2/users/me", headers=headers).json()["data"]["username"] == "other"
-    form = {"grant_type": "refresh_token", "client_id": "native", "refresh_token": pair["refresh_token"]}
-    client.post("/2/oauth2/token", data=form, headers={"authorization": ""})
-    (event,) = client.get("/_simulator/tokens").json()
-    assert (event["grant_type"], event["outcome"], event["account"]) == ("refresh_token", "ok", "other")
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "{",
-        '{"knob": {}}',
-        '{"knobs": {"strings": 1}}',
-        '{"items": {"13_1": {"drops_at": "now"}}}',
-        '{"items": {"13_1": {"drop_at": "now"}}}',
-        '{"items": {"13_1": {"drop_at": "soon", "factor": 0}}}',
-        '{"items": {"x": {"status": "not_found"}}}',
-        '{"items": {"13_1": {"status": "gone"}}}',
-        '{"faults": [{"name": "row27"}]}',
-    ],
-)
-def test_a_direction_nobody_understands_is_refused(script: str) -> None:
-    assert play(make(), script) == 400
-
-
-def test_directions_are_taken_from_this_machine_alone() -> None:
-    assert play(make(), "{}") == 200
-    assert play(make(), "{}", "::1") == 200
-    assert play(make(), "{}", "192.0.2.1") == 403
-    assert play(make(), "{}", "") == 403
-    assert administer(make(), SimRequest("GET", "/_simulator/else"), "127.0.0.1").status == 404
-
-
-def test_an_item_may_be_deleted_and_spiked_by_direction() -> None:
-    simulator = make()
-    hour = THIS_HOUR - 5 * HOUR
-    before = simulator.truth(VIDEO, "playback_start", hour) or 0
-    script = f'{{"items": {{"{VIDEO}": {{"spike_at": {hour}, "factor": 2, "until": {hour + HOUR}}}}}}}'
-    assert play(simulator, script) == 200
-    assert simulator.truth(VIDEO, "playback_start", hour) == 2 * before
-    assert play(simulator, f'{{"items": {{"{VIDEO}": {{"deleted_at": "now"}}}}}}') == 200
-    assert simulator.world.status(VIDEO, "brand", NOW) == "not_found"
 
 
 # Without sockets
@@ -308,51 +219,3 @@ def test_the_transport_does_not_wait_for_what_a_client_would() -> None:
     simulator.turn(latency_seconds=0.0)
     simulator.fail("huge_body", options={"megabytes": 2})
     assert len(ask(simulator, "/2/users/me").content) == 2 << 20
-
-
-# The sample
-
-
-def test_the_brand_has_named_videos_and_posts_as_old_as_they_should_be() -> None:
-    items = sample_items(NOW)
-    videos = [item for item in items if "_" in item.id]
-    assert (len(videos), len(items) - len(videos)) == (12, 20)
-    ages = [(NOW - born_seconds(item.id)) / HOUR for item in items]
-    assert 2 < min(ages) < 4
-    assert 55 * 24 < max(ages) < 60 * 24
-    assert {item.id.partition("_")[0] for item in videos} == {"7", "13"}
-    assert len({item.id for item in items}) == 32
-    assert items == sample_items(THIS_HOUR + HOUR - 1)
-
-
-def test_the_brand_is_watched_by_more_people_where_the_sample_says_so() -> None:
-    simulator = Simulator(sample_world(NOW), clock=Clock())
-    items = {item.name: item.id for item in sample_items(NOW)}
-    reveal, poll = items["Aurora E2 is here"], items["Poll: bell or no bell?"]
-    audience = [simulator.truth(each, "impressions", THIS_HOUR) or 0 for each in (reveal, poll)]
-    assert audience[0] > 10 * audience[1]
-
-
-def test_the_brands_token_reads_all_of_it_and_nothing_else_exists() -> None:
-    world = sample_world(NOW)
-    simulator = Simulator(world, clock=Clock())
-    keys = [item_id for item_id in world.item_ids if "_" in item_id]
-
-    def found(*media_keys: str) -> dict[str, Any]:
-        query = "&".join(f"{name}={value}" for name, value in media_query(*media_keys).items())
-        headers = {"authorization": f"Bearer {SAMPLE_TOKEN}"}
-        body: dict[str, Any] = simulator.respond(SimRequest("GET", MEDIA_PATH, query, headers)).json()
-        return body
-
-    assert [item["media_key"] for item in found(*keys)["data"]] == keys
-    assert "data" not in found("13_1880028106020515840")
-    world.any_id = True
-    assert "data" in found("13_1880028106020515840")
-
-
-def test_the_sample_configuration_names_every_item() -> None:
-    text = sample_config_yaml("http://127.0.0.1:1", NOW, state_dir='a "b"')
-    assert 'state_dir: "a \\"b\\""' in text
-    for item in sample_items(NOW):
-        assert f'{{id: "{item.id}", name: "{item.name}", labels: {{campaign: {item.campaign}}}}}' in text
-    assert "state_dir" not in sample_config_yaml("http://127.0.0.1:1", NOW)

@@ -18,7 +18,7 @@ from exporter.simulator.core import Simulator
 from exporter.simulator.faults import Fault
 from exporter.simulator.http import SimRequest, SimResponse, json_response
 from exporter.simulator.limits import Limit
-from exporter.simulator.reporting import HOUR
+from exporter.simulator.times import HOUR
 from exporter.simulator.world import Effect, Item, ItemStatus
 
 ADMIN_PREFIX = "/_simulator/"
@@ -104,12 +104,16 @@ def _change_item(simulator: Simulator, item_id: str, change: Mapping[str, Any]) 
         message = f"unknown for an item: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
         raise ValueError(message)
     item, now = simulator.world.item(item_id), simulator.now
-    # Whatever is said about an id makes it exist, unless it is said that it does not.
-    status = ItemStatus(change.get("status", ItemStatus.EXISTS))
+    # An id that was never heard of begins to exist by being spoken of.
+    status = item.status if item_id in simulator.world.item_ids else ItemStatus.EXISTS
+    status = ItemStatus(change.get("status", status))
     deleted_at = _time(change.get("deleted_at", item.deleted_at), now)
     changed = Item(status, change.get("owner", item.owner), deleted_at, item.effects)
     simulator.world.put(item_id, changed)
     at = change.get("drop_at", change.get("spike_at"))
+    if at is not None and "factor" not in change:
+        message = f"items.{item_id}: drop_at and spike_at need a factor"
+        raise ValueError(message)
     if at is not None:
         until = _time(change.get("until", "inf"), now)
         simulator.world.affect(item_id, Effect(_time(at, now), float(change["factor"]), until))

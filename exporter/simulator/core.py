@@ -20,8 +20,8 @@ from exporter.simulator.http import Delivery, Pairs, SimRequest, SimResponse
 from exporter.simulator.knobs import Knobs
 from exporter.simulator.limits import Headers, Limit, Limiter
 from exporter.simulator.metrics import INSIGHT_METRICS, MEDIA_INDEX, POST_INDEX
-from exporter.simulator.reporting import HOUR, Range, Reporter
-from exporter.simulator.times import http_date
+from exporter.simulator.reporting import Range, Reporter
+from exporter.simulator.times import HOUR, http_date
 from exporter.simulator.tokens import TokenOffice
 from exporter.simulator.world import World
 
@@ -132,8 +132,8 @@ class Simulator:
     def truth(self, item_id: str, metric: str, hour_start_seconds: int) -> int | None:
         """What `metric` of the item finally amounts to in that whole hour.
 
-        None for an hour before the item existed, and for an item that never did. `metric` is snake_case
-        or X's spelling; raises KeyError for one that the item's kind does not have.
+        None for an hour that ended before the id was minted; whether the item may be read does not matter.
+        `metric` is snake_case or X's spelling; raises KeyError for one that the item's kind does not have.
         """
         place = self._place(item_id, metric)
         row = self._reporter.final_row(item_id, hour_start_seconds)

@@ -15,8 +15,8 @@ from exporter.simulator.knobs import Knobs
 from exporter.simulator.metrics import INSIGHT_METRICS, POST_INDEX
 from exporter.simulator.parameters import List, Parameter, Time, Values, Word, read
 from exporter.simulator.problems import Complaint, bad_request, field_problem, item_problem
-from exporter.simulator.reporting import DAY, HOUR, WEEK, Bucket, Range
-from exporter.simulator.times import iso
+from exporter.simulator.reporting import Bucket, Range
+from exporter.simulator.times import DAY, HOUR, WEEK, iso
 from exporter.simulator.world import ItemStatus
 
 _STEPS = MappingProxyType({"Hourly": HOUR, "Daily": DAY, "Weekly": WEEK, "Total": 0})

@@ -16,8 +16,8 @@ from struct import unpack
 
 from exporter.simulator.metrics import POST_INDEX
 from exporter.simulator.snowflake import born_seconds
+from exporter.simulator.times import HOUR
 
-HOUR = 3600
 _UNIT = 1 / 65536
 # Where the audiences live, in hours from UTC: New York, Sao Paulo, London, Berlin, Delhi, Tokyo.
 _TIME_ZONES = (-5, -3, 0, 1, 5.5, 9)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 QUARTER_HOUR = 900.0
-DAY = 86400.0
+DAY_SECONDS = 86400.0
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -69,7 +69,7 @@ class Limiter:
         key = (account, endpoint, kind)
         window = self._windows.get(key)
         if window is None or now >= window.ends:
-            window = self._windows[key] = _Window(now + (limit.seconds if kind == "short" else DAY))
+            window = self._windows[key] = _Window(now + (limit.seconds if kind == "short" else DAY_SECONDS))
         return window
 
 

@@ -12,11 +12,9 @@ from hashlib import blake2b
 from exporter.simulator.figures import Figures, Row
 from exporter.simulator.knobs import Knobs
 from exporter.simulator.metrics import MEDIA_METRICS, POST_INDEX, POST_METRICS
+from exporter.simulator.times import DAY, HOUR, WEEK
 from exporter.simulator.world import World
 
-HOUR = 3600
-DAY = 24 * HOUR
-WEEK = 7 * DAY
 # Unix time began on a Thursday; weeks begin on Monday.
 _FIRST_MONDAY = 4 * DAY
 # Distinct viewers of several hours are fewer than the sum of each hour's.
@@ -52,7 +50,7 @@ class Reporter:
     def final_row(self, item_id: str, hour: int) -> Row | None:
         """The whole hour as it ends up, what befell the item included; None before its birth."""
         row = self.figures.row(item_id, hour)
-        weight = self._world.item(item_id).weight(hour)
+        weight = self._world.weight(item_id, hour)
         if row is None or weight == 1:
             return row
         return tuple(int(value * weight) for value in row)

@@ -1,10 +1,14 @@
-"""Unix seconds as X writes them."""
+"""Unix seconds, their larger units, and how X writes them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import lru_cache
+
+HOUR = 3600
+DAY = 24 * HOUR
+WEEK = 7 * DAY
 
 
 @lru_cache(4096)

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-HOUR = 3600
+from exporter.simulator.times import HOUR
+
 _MEDIA_KEY = re.compile(r"[0-9]+_[0-9]+", re.ASCII)
 _POST_ID = re.compile(r"[0-9]{1,19}", re.ASCII)
 
@@ -92,7 +93,7 @@ class Item:
 
     def weight(self, hour: int) -> float:
         """Product of what all effects do to the hour that starts at `hour`."""
-        return math.prod(effect.weight(hour) for effect in self.effects)
+        return 1.0 if not self.effects else math.prod(effect.weight(hour) for effect in self.effects)
 
 
 class World:
@@ -124,6 +125,11 @@ class World:
         if known is not None:
             return known
         return Item() if self.any_id and is_well_formed(item_id) else Item(ItemStatus.NOT_FOUND)
+
+    def weight(self, item_id: str, hour: int) -> float:
+        """What befell the figures of `item_id` in the hour that starts at `hour`."""
+        known = self._items.get(item_id)
+        return 1.0 if known is None else known.weight(hour)
 
     def put(self, item_id: str, item: Item) -> None:
         """Make `item_id` as `item` says. Raises ValueError for an id of the wrong form."""
