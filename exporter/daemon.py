@@ -18,11 +18,12 @@ from prometheus_client.registry import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
+from exporter.accounts import World
 from exporter.config.settings import AccountConfig, ApiSettings, Config
-from exporter.engine import Engine, World
+from exporter.engine import Engine
 from exporter.landing import landing_page
 from exporter.plan import plan_for
-from exporter.selfmetrics import SelfMetrics
+from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.signin.scheme import RefreshObserver, Signer, Surroundings
 from exporter.signin.schemes import open_signer
 from exporter.web.addresses import bind, parse_listen_address

@@ -1,82 +1,28 @@
-"""The part that works: accounts, their channels and feeds, the board, and the schedule that drives them."""
+"""The part that works: the accounts, the board, and the schedule that drives the polls."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import httpx
 from structlog.typing import FilteringBoundLogger
 
+from exporter.accounts import Account, Shop, World, new_items, open_account
 from exporter.board import Board, Watch
-from exporter.config.settings import AccountConfig, ApiSettings, Config
+from exporter.config.settings import Config
 from exporter.exposition.families import FAMILIES
 from exporter.exposition.page import Page
 from exporter.model import HOUR_SECONDS, Endpoint, Item, Kind
-from exporter.polling.channel import Channel, Surroundings
 from exporter.polling.feed import Feed, PollResult
 from exporter.polling.schedule import Schedule, next_due
-from exporter.selfmetrics import RateLimits, SelfMetrics, SignIns
-from exporter.signin.scheme import RefreshObserver, RefreshOutcome, Signer
-from exporter.xapi.client import XClient
-from exporter.xapi.limits import Ledger, RateWindow, Window
+from exporter.selfmetrics.collectors import RateLimits, SignIns
+from exporter.selfmetrics.instruments import SelfMetrics
+from exporter.xapi.limits import RateWindow, Window
 
 # A refresh of tokens in flight may take this long at a stop; nothing else may.
 REFRESH_SECONDS = 30.0
-
-SOURCES: dict[str, tuple[Endpoint, ...]] = {
-    "insights_28hr": (Endpoint.INSIGHTS_28HR,),
-    "tweets_analytics": (Endpoint.TWEETS_ANALYTICS,),
-    "auto": (Endpoint.INSIGHTS_28HR, Endpoint.TWEETS_ANALYTICS),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Everything the engine does not make itself: time, chance, the network, sign-in.
-
-    `clock` gives Unix seconds, `monotonic` seconds of a clock that is never set back, `random` numbers in
-    [0, 1). `open_http` makes the HTTP client for `api`; `sign_in` makes an account's credentials.
-    """
-
-    clock: Callable[[], float]
-    monotonic: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]]
-    random: Callable[[], float]
-    open_http: Callable[[ApiSettings], httpx.AsyncClient]
-    sign_in: Callable[[AccountConfig, Config, httpx.AsyncClient, RefreshObserver], Signer]
-
-
-@dataclass(slots=True)
-class Account:
-    """One account at work; channels outlive reloads, feeds stand for what is watched now."""
-
-    config: AccountConfig
-    signer: Signer
-    channels: dict[Endpoint, Channel]
-    feeds: dict[Kind, Feed]
-
-
-class RefreshJournal:
-    """Counts and logs what becomes of token refreshes."""
-
-    def __init__(self, metrics: SelfMetrics, log: FilteringBoundLogger) -> None:
-        self._metrics = metrics
-        self._log = log
-
-    def refreshed(self, account: str, outcome: RefreshOutcome, sentence: str) -> None:
-        """A refresh was sent and ended."""
-        self._metrics.token_refreshes.labels(account, outcome.value).inc()
-        if outcome is RefreshOutcome.SUCCESS:
-            self._log.info("token refreshed", account=account)
-        else:
-            self._log.warning(sentence, account=account, outcome=outcome.value)
-
-    def unsaved(self, account: str, sentence: str) -> None:
-        """New tokens came and cannot be stored."""
-        self._log.error(sentence, account=account)
 
 
 class Engine:
@@ -94,7 +40,9 @@ class Engine:
         self._world = world
         self._log = log
         self._schedule = Schedule()
-        self._http: httpx.AsyncClient | None = None
+        self._started = False
+        self._https: list[httpx.AsyncClient] = []
+        self._polling: dict[asyncio.Task[object], str] = {}
         metrics.registry.register(RateLimits(self._rate_limits))
         metrics.registry.register(
             SignIns(lambda: [account.signer.status() for account in self.accounts.values()])
@@ -117,7 +65,7 @@ class Engine:
 
     @property
     def next_poll_timestamp_seconds(self) -> float | None:
-        """When the next scheduled poll of any feed is due, None before `start`."""
+        """When the next scheduled poll of any feed is due, Unix seconds, None before `start`."""
         due = [self.next_poll_of(feed) for feed in self.feeds]
         return min((at for at in due if at is not None), default=None)
 
@@ -126,111 +74,109 @@ class Engine:
         return self._schedule.next_run(_job_name(feed))
 
     async def apply(self, config: Config) -> None:
-        """Watch what `config` names. What it shares with the configuration before keeps its figures."""
-        if self._http is None:
-            self._http = self._world.open_http(config.api)
-        self.config = config
-        for account in config.accounts:
-            self.accounts[account.name] = self._account(account, config, self._http)
+        """Watch what `config` names from now on.
+
+        Items, tokens, limits and schedule that it shares with the configuration before go on as they are;
+        new items are polled at once, and the series of removed ones go.
+        """
+        if self.config is None or config.api != self.config.api:
+            # The client before stays open for the polls that still use it, until the engine stops.
+            self._https.append(self._world.open_http(config.api))
+        shop = Shop(self._world, self._https[-1], self.board, self.metrics, self._log)
+        before, self.config = self.accounts, config
+        self.accounts = {
+            account.name: open_account(account, config, shop, before.get(account.name))
+            for account in config.accounts
+        }
         await self.board.watch(self.watches, config.poll.stale_after_seconds)
-        for account in config.accounts:
-            counts = {Kind.MEDIA: len(account.media), Kind.POST: len(account.posts)}
-            self.metrics.watch_items(account.name, counts)
+        await self._dismiss(before)
+        if self._started:
+            self._reschedule(before)
 
     def start(self) -> None:
         """Poll at once what has no figure for the newest complete hour, and everything on schedule."""
-        if self.config is None:
-            raise RuntimeError("apply a configuration first")
         self._schedule.start()
-        for feed in self.feeds:
-            self._schedule.every(
-                _job_name(feed),
-                self._scheduled_poll(feed.watch.account, feed.watch.kind),
-                self.config.poll.every_seconds,
-                self.config.poll.offset_seconds,
-            )
-            wanting = [item for item in feed.watch.items if self._lacks_newest_hour(item)]
-            if wanting:
-                self._schedule.once(f"{_job_name(feed)}/first", partial(self._poll, feed, wanting))
-        self._show_next_polls()
+        self._started = True
+        self._reschedule({})
 
     async def poll_once(self, progress: Callable[[int], None]) -> list[PollResult]:
         """Poll everything one time, without a schedule; `progress` gets how many more items are done."""
-        deadline = self._world.clock() + self._config().poll.every_seconds
-        return list(
-            await asyncio.gather(
-                *(
-                    feed.poll(feed.watch.items, deadline, progress=progress, most_rounds=1)
-                    for feed in self.feeds
-                )
-            )
-        )
+        deadline = self._world.clock() + self._current().poll.every_seconds
+        polls = [
+            feed.poll(feed.watch.items, deadline, progress=progress, most_rounds=1) for feed in self.feeds
+        ]
+        return list(await asyncio.gather(*polls))
 
     async def stop(self) -> None:
         """Start no poll any more, drop those in flight, and wait for what must not be dropped."""
         self._schedule.stop()
         await asyncio.gather(*(account.signer.aclose(REFRESH_SECONDS) for account in self.accounts.values()))
-        if self._http is not None:
-            await self._http.aclose()
+        for http in self._https:
+            await http.aclose()
 
-    def _config(self) -> Config:
+    def _current(self) -> Config:
         if self.config is None:
             raise RuntimeError("apply a configuration first")
         return self.config
 
-    def _account(self, account: AccountConfig, config: Config, http: httpx.AsyncClient) -> Account:
-        world, api = self._world, config.api
-        signer = world.sign_in(account, config, http, RefreshJournal(self.metrics, self._log))
-        surroundings = Surroundings(
-            client=XClient(
-                http, api.base_url, api.timeout_seconds, clock=world.clock, monotonic=world.monotonic
-            ),
-            credentials=signer,
-            in_flight=asyncio.Semaphore(api.max_concurrency),
-            metrics=self.metrics,
-            log=self._log.bind(account=account.name),
-            clock=world.clock,
-            sleep=world.sleep,
-            random=world.random,
-            settle_seconds=config.poll.settle_seconds,
-        )
-        endpoints = _endpoints(account)
-        self.metrics.watch_account(account.name, [each for kind in endpoints.values() for each in kind])
-        channels = {
-            endpoint: Channel(account.name, endpoint, surroundings, Ledger())
-            for kind in endpoints.values()
-            for endpoint in kind
-        }
-        feeds = {
-            kind: Feed(
-                _watch(account, kind),
-                [channels[endpoint] for endpoint in sources],
-                self.board,
-                surroundings,
-                workers=api.max_concurrency,
-            )
-            for kind, sources in endpoints.items()
-        }
-        return Account(account, signer, channels, feeds)
+    async def _dismiss(self, before: dict[str, Account]) -> None:
+        """Let go of the accounts and sign-ins that are no longer used."""
+        gone = set(before) - set(self.accounts)
+        for task, account in self._polling.items():
+            if account in gone:
+                task.cancel()
+        for name in gone:
+            self.metrics.forget(name)
+        signers = {id(account.signer) for account in self.accounts.values()}
+        old = [account.signer for account in before.values() if id(account.signer) not in signers]
+        await asyncio.gather(*(signer.aclose(REFRESH_SECONDS) for signer in old))
+
+    def _reschedule(self, before: dict[str, Account]) -> None:
+        poll = self._current().poll
+        for name in self._schedule.names() - {_job_name(feed) for feed in self.feeds}:
+            self._schedule.remove(name)
+        for account in self.accounts.values():
+            for feed in account.feeds.values():
+                job = self._scheduled_poll(account.config.name, feed.watch.kind)
+                self._schedule.every(_job_name(feed), job, poll.every_seconds, poll.offset_seconds)
+                new = new_items(feed, before.get(account.config.name))
+                wanting = [item for item in new if self._lacks_newest_hour(item)]
+                if wanting:
+                    self._schedule.once(partial(self._poll, feed, wanting))
+        self._show_next_polls()
 
     def _scheduled_poll(self, account: str, kind: Kind) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
             # Looked up when it runs, since a reload may have put another feed there.
             feed = self.accounts[account].feeds[kind]
-            await self._poll(feed, feed.watch.items)
+            async with feed.turn:
+                await self._poll(feed, feed.watch.items)
 
         return run
 
     async def _poll(self, feed: Feed, items: Sequence[Item]) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a poll is a task")
+        self._polling[task] = feed.watch.account
         self._show_next_polls()
-        poll = self._config().poll
+        poll = self._current().poll
         deadline = next_due(self._world.clock(), poll.every_seconds, poll.offset_seconds)
-        async with feed.turn:
+        try:
             await feed.poll(items, deadline)
+        except asyncio.CancelledError:
+            # Only the end of the process or of the account cancels a poll, and neither needs its result.
+            return
+        except Exception:  # noqa: BLE001 - see below
+            # Nothing known ends here; whatever it is, the other polls and the next one must go on.
+            self._log.exception("poll broke off", account=feed.watch.account, kind=feed.watch.kind.value)
+            feed.broke_off()
+        finally:
+            del self._polling[task]
 
     def _lacks_newest_hour(self, item: Item) -> bool:
         hours = self.board.state(item.id).hours
-        settle_seconds = self._config().poll.settle_seconds
+        settle_seconds = self._current().poll.settle_seconds
         return hours is None or hours.shown_end_seconds + HOUR_SECONDS + settle_seconds <= self._world.clock()
 
     def _show_next_polls(self) -> None:
@@ -250,19 +196,3 @@ class Engine:
 
 def _job_name(feed: Feed) -> str:
     return f"{feed.watch.account}/{feed.watch.kind}"
-
-
-def _watch(account: AccountConfig, kind: Kind) -> Watch:
-    if kind is Kind.MEDIA:
-        return Watch(account.name, kind, account.media, account.media_metrics)
-    return Watch(account.name, kind, account.posts, account.post_metrics)
-
-
-def _endpoints(account: AccountConfig) -> dict[Kind, tuple[Endpoint, ...]]:
-    """The endpoints each watched kind may be polled from, the wanted one first."""
-    endpoints: dict[Kind, tuple[Endpoint, ...]] = {}
-    if account.media:
-        endpoints[Kind.MEDIA] = (Endpoint.MEDIA_ANALYTICS,)
-    if account.posts:
-        endpoints[Kind.POST] = SOURCES[account.post_source]
-    return endpoints

@@ -23,7 +23,8 @@ from exporter.signin.schemes import open_signer
 
 
 def tell(word: str) -> None:
-    print(word, flush=True)
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 async def poll(signer: Signer, pause_seconds: float) -> None:

@@ -11,14 +11,15 @@ from typing import Any, TypeVar
 import httpx
 from prometheus_client.registry import CollectorRegistry
 
+from exporter.accounts import World
 from exporter.board import Watch
 from exporter.config.load import parse_config
 from exporter.config.settings import AccountConfig, ApiSettings, Config
-from exporter.engine import Engine, World
+from exporter.engine import Engine
 from exporter.logs import silent_logger
 from exporter.model import Kind
 from exporter.polling.feed import Feed, PollResult
-from exporter.selfmetrics import SelfMetrics
+from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.signin.scheme import RefreshObserver, Signer, Surroundings
 from exporter.signin.schemes import open_signer
 from exporter.simulator import Account, Knobs, Limit, SimRequest, Simulator

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from exporter.model import Kind
-from exporter.selfmetrics import PollOutcome
+from exporter.selfmetrics.instruments import PollOutcome
 from exporter.simulator import Knobs, Limit, Simulator
 from exporter.xapi.failures import Reason
 from tests.simulated import FIVE_PAST_EIGHT, HOUR, Play, config_text, media_key, play, post_id

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -20,8 +21,10 @@ from exporter.signin.authorize import (
     new_authorization,
     read_redirect,
 )
-from exporter.signin.callback import CallbackServer
+from exporter.signin.callback import callback_page
+from exporter.signin.disk import Disk
 from exporter.signin.introduction import Login
+from exporter.signin.lock import AccountLock
 from exporter.signin.login import Talk, login
 from exporter.signin.schemes import open_access
 from exporter.signin.terminal import TerminalLines
@@ -234,9 +237,12 @@ def test_a_code_that_came_too_late_asks_to_start_again(world: World) -> None:
         page = await visit(query, code="the-code")
         assert "Sign-in failed" in page.text
 
-    late = b'{"error":"invalid_request","error_description":"Value passed for the authorization code was invalid."}'
-    world.faults = [fails(400, late)]
-    with pytest.raises(CredentialsError, match="30 seconds and serves once. Start `login` again"):
+    late = {
+        "error": "invalid_request",
+        "error_description": "Value passed for the authorization code was invalid.",
+    }
+    world.faults = [fails(400, json.dumps(late).encode())]
+    with pytest.raises(CredentialsError, match=r"30 seconds and serves once\. Start `login` again"):
         logged_in(world, Person(agree))
     assert len(world.requests) == 1
 
@@ -317,7 +323,7 @@ def test_a_taken_port_is_an_error_that_names_the_flag(world: World) -> None:
         raise AssertionError
 
     async def go() -> None:
-        async with CallbackServer(0, lambda _: None) as taken:
+        async with callback_page(0, lambda _: None) as taken:
             access = open_access(world.auth, api(), world.surroundings)
             with pytest.raises(StartError, match=r"--callback\.port"):
                 await login(
@@ -381,7 +387,7 @@ def test_a_token_imported_before_is_not_sent_again(world: World) -> None:
 
     world.faults = [refresh, fails(503)]
     imported(world, "refresh-1-1")
-    for _ in range(200):
+    for _ in range(3):
         world.clock.now += 7200
         world.token()
     sent = len(world.requests)
@@ -463,3 +469,67 @@ def test_an_interrupted_import_lets_the_exchange_end(world: World) -> None:
 
     asyncio.run(go())
     assert world.tokens.refresh_token == Secret("refresh-1-2")
+
+
+def test_an_import_that_waits_for_the_lock_can_be_interrupted(world: World) -> None:
+    file = world.state_dir.parent / "refresh-token"
+    file.write_text("refresh-1-1")
+
+    async def go() -> None:
+        waiting = asyncio.Event()
+
+        async def wait(_: float) -> None:
+            waiting.set()
+            await asyncio.Event().wait()
+
+        world.sleep = wait
+        async with AccountLock(Disk(world.file.parent), "brand", asyncio.sleep, 0.0):
+            access = open_access(world.auth, api(), world.surroundings)
+            work = asyncio.create_task(import_refresh_token(world.keeper(), access, world.surroundings, file))
+            await waiting.wait()
+            work.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await work
+
+    asyncio.run(go())
+    assert world.requests == []
+
+
+def test_nobody_agreeing_ends_the_wait_and_a_late_browser_is_told(world: World) -> None:
+    async def go() -> None:
+        access = open_access(world.auth, api(), world.surroundings)
+        await login(
+            world.keeper(), access, world.surroundings, Talk(lambda _: None, None), 0, wait_seconds=0.01
+        )
+
+    with pytest.raises(CredentialsError, match="Nobody agreed"):
+        asyncio.run(go())
+
+
+def test_a_page_that_never_hears_how_it_went_says_so_at_the_end() -> None:
+    async def go() -> str:
+        async with httpx.AsyncClient() as browser:
+            async with callback_page(0, lambda _: Denied("x")) as page:
+                visiting = asyncio.create_task(browser.get(f"http://127.0.0.1:{page.port}/callback"))
+                assert await page.redirect() == Denied("x")
+            return (await visiting).text
+
+    assert "Look at the terminal" in asyncio.run(go())
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"data": 1}', b"[" * 100_000, b'{"data": {"username": 7}}'])
+def test_an_account_that_x_does_not_name_is_signed_in_all_the_same(world: World, body: bytes) -> None:
+    world.server.sign_in()
+
+    async def refresh(request: httpx.Request) -> httpx.Response:
+        return world.honest(request)
+
+    world.faults = [refresh, fails(200, body)]
+    assert imported(world, "refresh-1-1").username is None
+    assert world.token() == "access-1-2"
+
+
+def test_a_pair_without_an_access_token_is_stored_without_asking_who_it_is(world: World) -> None:
+    world.faults = [fails(200, b'{"refresh_token": "only"}')]
+    assert imported(world, "refresh-1-1") == Login("brand", None, None, (), ())
+    assert len(world.requests) == 1

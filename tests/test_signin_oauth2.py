@@ -7,10 +7,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from exporter.config.settings import OAuth2Auth, Secret
+from exporter.config.settings import BearerAuth, OAuth1Auth, OAuth2Auth, Secret
 from exporter.errors import CredentialsError
+from exporter.signin.bearer import BearerSigner
 from exporter.signin.disk import Disk
-from exporter.signin.scheme import RefreshOutcome
+from exporter.signin.oauth1 import OAuth1Signer
+from exporter.signin.oauth2 import OAuth2Signer
+from exporter.signin.scheme import RefreshOutcome, SignInStatus
+from exporter.signin.schemes import open_signer
 from exporter.signin.store import TokenStore
 from exporter.signin.tokens import AccountTokens
 from tests.signin_support import (
@@ -20,6 +24,8 @@ from tests.signin_support import (
     Answer,
     TokenServer,
     World,
+    account,
+    api,
     breaks,
     fails,
     form,
@@ -46,6 +52,10 @@ def test_an_account_without_tokens_asks_for_login_and_sends_nothing(world: World
     assert "`login --account brand`" in world.refusal(signer)
     assert signer.status().login_required
     assert world.requests == []
+
+
+def test_nothing_is_said_of_an_account_before_the_first_look(world: World) -> None:
+    assert world.signer().status() == SignInStatus("brand")
 
 
 def test_a_living_access_token_is_used_without_a_request(signed_in: World) -> None:
@@ -123,6 +133,8 @@ def test_many_requests_at_once_share_one_refresh(signed_in: World) -> None:
 
 def test_signers_on_one_store_refresh_once(signed_in: World) -> None:
     signed_in.clock.now += 7200
+    # Those who wait for the lock wait in real time, as the one who holds it writes in real time.
+    signed_in.sleep = asyncio.sleep
     signers = [signed_in.signer() for _ in range(3)]
 
     async def together() -> list[dict[str, str]]:
@@ -455,3 +467,73 @@ def test_a_closed_signer_starts_no_refresh(signed_in: World) -> None:
     asyncio.run(signer.aclose(30.0))
     signed_in.refusal(signer)
     assert signed_in.requests == []
+
+
+def test_a_401_is_not_answered_by_a_refresh_right_after_one_failed(signed_in: World) -> None:
+    signer = signed_in.signer()
+    signed_in.faults = [fails(503)] * 4
+
+    async def go() -> list[bool]:
+        await signer.headers(*GET)
+        signed_in.clock.now += 3600
+        return [await signer.rejected(), await signer.rejected()]
+
+    assert asyncio.run(go()) == [False, False]
+    assert len(signed_in.requests) == 4
+
+
+def test_requests_without_a_token_wait_for_the_retries_of_another(signed_in: World) -> None:
+    signed_in.clock.now += 7200
+    signed_in.faults = [fails(503)]
+
+    async def go() -> list[dict[str, str]]:
+        pausing, go_on = asyncio.Event(), asyncio.Event()
+
+        async def pause(_: float) -> None:
+            pausing.set()
+            await go_on.wait()
+
+        signed_in.sleep = pause
+        signer = signed_in.signer()
+        first = asyncio.create_task(signer.headers(*GET))
+        await pausing.wait()
+        others = [asyncio.create_task(signer.headers(*GET)) for _ in range(3)]
+        await asyncio.wait(others, timeout=0.05)
+        go_on.set()
+        return await asyncio.gather(first, *others)
+
+    assert {answer["Authorization"] for answer in asyncio.run(go())} == {"Bearer access-1-2"}
+    assert len(signed_in.requests) == 2
+
+
+def test_requests_with_a_living_token_do_not_wait_for_a_refresh_that_runs(signed_in: World) -> None:
+    signed_in.clock.now += 7000
+    signer = signed_in.signer()
+
+    async def go() -> dict[str, str]:
+        out, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow(request: httpx.Request) -> httpx.Response:
+            out.set()
+            await go_on.wait()
+            return signed_in.honest(request)
+
+        signed_in.faults = [slow]
+        first = asyncio.create_task(signer.headers(*GET))
+        await out.wait()
+        second = await signer.headers(*GET)
+        go_on.set()
+        await first
+        return second
+
+    assert asyncio.run(go()) == {"Authorization": "Bearer access-1-1"}
+
+
+def test_each_scheme_of_the_configuration_has_its_signer(world: World) -> None:
+    four = OAuth1Auth(Secret("a"), Secret("b"), Secret("c"), Secret("d"))
+    signers = [
+        open_signer(account(auth), api(), world.state_dir, world.surroundings, world.outcomes)
+        for auth in (BearerAuth(Secret("t"), None), four, PUBLIC)
+    ]
+    assert [type(signer) for signer in signers] == [BearerSigner, OAuth1Signer, OAuth2Signer]
+    assert [signer.account for signer in signers] == ["brand"] * 3

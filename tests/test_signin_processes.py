@@ -98,7 +98,7 @@ def survive_kills(tmp_path: Path, kills: int) -> None:
         lost += world.tokens.refresh_token != Secret(newest) and not drafted
     with served(server, dawdle, dawdle) as url, worker(url, world) as process:
         asked += heard(process, "ok", "login_required") == "login_required"
-    print(f"{kills} kills, {server.rotations} refreshes, {lost} sign-ins lost, {asked} times asked for login")
+    sys.stdout.write(f"{kills} kills, {server.rotations} refreshes, {lost} lost, {asked} logins asked for\n")
     assert wrong == []
     assert asked == lost == len(server.replayed)
 

@@ -133,7 +133,7 @@ def test_the_code_is_exchanged_with_its_verifier() -> None:
 
 
 LIFETIMES = [(7200, 7200.0), (7200.5, 7200.5), ("7200", 7200.0)]
-NO_LIFETIMES = [None, True, 0, -1, 1e300, "soon", [], 10**400]
+NO_LIFETIMES: list[object] = [None, True, 0, -1, 1e300, "soon", [], 10**400]
 
 
 @pytest.mark.parametrize(("value", "seconds"), [*LIFETIMES, *((value, None) for value in NO_LIFETIMES)])

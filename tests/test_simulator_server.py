@@ -1,4 +1,4 @@
-"""The simulated X behind real sockets, its stage directions, and the official SDK as its reader."""
+"""The simulated X behind real sockets and without any, and the official SDK as its reader."""
 
 from __future__ import annotations
 

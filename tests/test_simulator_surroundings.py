@@ -1,4 +1,4 @@
-"""What surrounds every answer of the simulated X: headers, the log, limits."""
+"""What surrounds every answer of the simulated X: headers and the log."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from tests.simulator_support import (
     make,
     media_query,
 )
-
-FIRST_HOUR = THIS_HOUR - 28 * HOUR
 
 
 def test_good_answers_carry_the_headers_of_x() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import socket
 
 import pytest
@@ -49,6 +50,12 @@ def test_a_bound_socket_takes_connections_at_once() -> None:
         assert reaches("127.0.0.1", listener.getsockname()[1])
 
 
+def test_a_system_without_a_limit_on_unread_answers_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(socket, "TCP_USER_TIMEOUT", raising=False)
+    with bind("127.0.0.1", 0) as listener:
+        assert reaches("127.0.0.1", listener.getsockname()[1])
+
+
 @pytest.mark.parametrize("host", ["", "::"])
 def test_all_interfaces_are_those_of_ipv6_and_ipv4(host: str) -> None:
     if not socket.has_dualstack_ipv6():
@@ -57,6 +64,33 @@ def test_all_interfaces_are_those_of_ipv6_and_ipv4(host: str) -> None:
         port = listener.getsockname()[1]
         assert reaches("127.0.0.1", port)
         assert reaches("::1", port)
+
+
+def test_all_interfaces_are_those_of_ipv4_where_the_system_has_no_ipv6(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    with bind("", 0) as listener:
+        assert listener.family is socket.AF_INET
+        assert reaches("127.0.0.1", listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("refusal", [errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT])
+def test_all_interfaces_are_those_of_ipv4_where_ipv6_is_turned_off(
+    monkeypatch: pytest.MonkeyPatch, refusal: int
+) -> None:
+    create_server = socket.create_server
+
+    def without_ipv6(
+        address: tuple[str, int], *, family: int, backlog: int, dualstack_ipv6: bool
+    ) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(refusal, "no IPv6")
+        return create_server(address, family=family, backlog=backlog, dualstack_ipv6=dualstack_ipv6)
+
+    monkeypatch.setattr(socket, "create_server", without_ipv6)
+    with bind("", 0) as listener:
+        assert listener.family is socket.AF_INET
 
 
 def test_a_name_is_taken_at_its_ipv4_address() -> None:

@@ -96,6 +96,12 @@ def test_an_absent_metric_is_no_sample() -> None:
     assert rows(decode_media_analytics(body, (VIEWS, PLAYS)), 2) == [[1, None]]
 
 
+def test_a_zero_beside_a_null_is_still_a_zero() -> None:
+    body = media(entry("13_1", bucket(19, video_views=0, playback_start=None)))
+
+    assert rows(decode_media_analytics(body, (VIEWS, PLAYS)), 2) == [[0, None]]
+
+
 def test_an_absent_metric_beside_an_odd_value_is_no_sample() -> None:
     body = media(entry("13_1", bucket(19, video_views=True), bucket(20, playback_start=2)))
 

@@ -109,6 +109,7 @@ def test_a_text_that_is_not_utf8_is_no_sample_and_costs_only_itself() -> None:
         ("2026-10-07T13:00:00+02:00", ELEVEN),
         ("2026-10-07T06:30:00-04:30", ELEVEN),
         ("2026-10-07T11:29:00Z", ELEVEN + 29 * 60),
+        ("1970-01-01T00:00:00Z", 0),
     ],
 )
 def test_a_timestamp_is_read_as_unix_seconds(timestamp: str, seconds: float) -> None:
@@ -130,6 +131,7 @@ def test_a_timestamp_is_read_as_unix_seconds(timestamp: str, seconds: float) -> 
         '"0000-10-07T11:00:00Z"',
         '"2026-10-07T11:00:60Z"',
         '"2026-10-07T11:00:00+99:00"',
+        '"2026-10-07T11:00:00+02:00:30"',
         '"2026-10-07T11:00:00Z\\n"',
         '"20261007T110000Z"',
         '"٢٠٢٦-10-07T11:00:00Z"',

@@ -16,11 +16,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from exporter.accounts import World
 from exporter.board import Board, Watch
 from exporter.config.load import load_config
 from exporter.config.settings import Config
 from exporter.daemon import build_engine, real_world
-from exporter.engine import Engine, World
+from exporter.engine import Engine
 from exporter.figures.state import ItemState
 from exporter.logs import silent_logger
 from exporter.model import Item, Kind

@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.errors import CredentialsError, WireError
 from exporter.figures.window import AnswerWindow, labels_name_ends
 from exporter.model import Answer, Endpoint
-from exporter.selfmetrics import SelfMetrics
+from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.vocabulary import Metric
 from exporter.xapi.backoff import full_jitter_seconds
 from exporter.xapi.client import Credentials, Reply, XClient

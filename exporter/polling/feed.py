@@ -11,7 +11,7 @@ from typing import TypeAlias
 from exporter.board import Board, Watch
 from exporter.model import Endpoint, Item, Kind
 from exporter.polling.channel import Answered, Channel, Surroundings
-from exporter.selfmetrics import PollOutcome
+from exporter.selfmetrics.instruments import PollOutcome
 from exporter.xapi.backoff import full_jitter_seconds
 from exporter.xapi.failures import Failure, Reason, Verdict
 
@@ -46,7 +46,7 @@ class Feed:
 
     The first channel is the wanted source; a second one, the sibling of the 28-hour endpoint, serves as
     long as the first is parked as retired or not enrolled. `turn` is held by who polls everything, so
-    that such polls do not overlap.
+    that such polls do not overlap. `before` is the feed of the same items before a reload.
     """
 
     def __init__(
@@ -57,20 +57,28 @@ class Feed:
         surroundings: Surroundings,
         *,
         workers: int,
+        before: Feed | None = None,
     ) -> None:
         self.watch = watch
         self.channels = tuple(channels)
-        self.last_result: PollResult | None = None
+        self.last_result: PollResult | None = None if before is None else before.last_result
         self._board = board
         self._with = surroundings
         self._workers = workers
-        self.turn = asyncio.Lock()
+        self.turn: asyncio.Lock = asyncio.Lock() if before is None else before.turn
         self._unsettled = {item.id for item in watch.items}
+        if before is not None:
+            self._unsettled -= before.settled_ids
 
     @property
     def settled(self) -> bool:
         """Whether every item has had a first outcome: good, bad, or waiting for a retry or a limit."""
         return not self._unsettled
+
+    @property
+    def settled_ids(self) -> set[str]:
+        """The ids of the items that have had a first outcome."""
+        return {item.id for item in self.watch.items} - self._unsettled
 
     @property
     def source(self) -> Channel:
@@ -172,6 +180,13 @@ class Feed:
         metrics.resources_returned.labels(channel.account, endpoint).inc(returned)
         for problem in answered.answer.problems:
             metrics.item_errors.labels(channel.account, endpoint, problem.type.value).inc()
+
+    def broke_off(self) -> None:
+        """A poll ended in an error that nobody foresaw: it counts as failed, and as an outcome."""
+        labels = (self.watch.account, self.source.endpoint.value)
+        self._with.metrics.poll_success.labels(*labels).set(0)
+        self._with.metrics.polls.labels(*labels, PollOutcome.FAILURE.value).inc()
+        self._settle(self.watch.items)
 
     def _settle(self, items: Iterable[Item]) -> None:
         self._unsettled.difference_update(item.id for item in items)

@@ -54,9 +54,13 @@ class Schedule:
             job, AlignedTrigger(every_seconds, offset_seconds), id=name, replace_existing=True
         )
 
-    def once(self, name: str, job: Callable[[], Awaitable[object]]) -> None:
-        """Run `job` now, one time, in place of an earlier job of that name that has not begun."""
-        self._scheduler.add_job(job, id=name, replace_existing=True)
+    def once(self, job: Callable[[], Awaitable[object]]) -> None:
+        """Run `job` now, one time."""
+        self._scheduler.add_job(job)
+
+    def names(self) -> set[str]:
+        """The names of the jobs that run every so often."""
+        return {job.id for job in self._scheduler.get_jobs() if isinstance(job.trigger, AlignedTrigger)}
 
     def remove(self, name: str) -> None:
         """Run the named job no more; one that is running ends by itself."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import html
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from http import HTTPStatus
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from exporter.errors import StartError
@@ -22,78 +21,74 @@ _VERDICT_SECONDS = 90.0
 Redirect = Code | Denied
 
 
-class CallbackServer:
-    """Answers `GET /callback` on 127.0.0.1 while it is open.
+@asynccontextmanager
+async def callback_page(port: int, read: Callable[[str], Redirect | None]) -> AsyncIterator[CallbackPage]:
+    """Serve the page on 127.0.0.1:`port`, any free port for 0, while the context is open.
 
-    `read` tells what a request's target says, None where it is not ours: such a request gets a 400 and the
-    wait goes on. Of ours the first counts. Its browser is kept waiting until `finish` says what to show.
+    `read` tells what a request's target says, None where it is not ours.
+
+    Raises:
+        StartError: the port is taken.
     """
-
-    def __init__(self, port: int, read: Callable[[str], Redirect | None]) -> None:
-        self._port = port
-        self._read = read
-        self._received: asyncio.Future[Redirect] | None = None
-        self._verdict: asyncio.Future[tuple[str, str]] | None = None
-        self._server: asyncio.Server | None = None
-        self._answering: set[asyncio.Task[None]] = set()
-
-    @property
-    def port(self) -> int:
-        """The port bound, the one asked for unless that was 0."""
-        return self._port
-
-    async def __aenter__(self) -> Self:
-        """Listen.
-
-        Raises:
-            StartError: the port is taken.
-        """
-        loop = asyncio.get_running_loop()
-        self._received, self._verdict = loop.create_future(), loop.create_future()
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as listener:
+        page = CallbackPage(read)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", self._port))
-            self._server = await asyncio.start_server(self._serve, sock=listener, limit=_HEAD_BYTES)
+            listener.bind(("127.0.0.1", port))
+            server = await asyncio.start_server(page.serve, sock=listener, limit=_HEAD_BYTES)
         except OSError as error:
-            listener.close()
             raise StartError(
-                f"127.0.0.1:{self._port}: cannot listen for the browser: {error.strerror or error}. Choose "
+                f"127.0.0.1:{port}: cannot listen for the browser: {error.strerror or error}. Choose "
                 "another port with --callback.port, and list its address in the app's settings at X."
             ) from error
-        self._port = int(listener.getsockname()[1])
-        return self
+        page.port = int(listener.getsockname()[1])
+        try:
+            yield page
+        finally:
+            server.close()
+            await page.aclose()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop listening; a page that is due is still delivered."""
-        if self._verdict is not None and not self._verdict.done():
-            self._verdict.set_result(("Sign-in ended", "Nothing was stored. Look at the terminal."))
-        if self._server is not None:
-            self._server.close()
+
+class CallbackPage:
+    """Answers `GET /callback`. What is not ours gets a 400 and the wait goes on.
+
+    Of ours the first counts. Its browser is kept waiting until `finish` says what to show.
+    """
+
+    def __init__(self, read: Callable[[str], Redirect | None]) -> None:
+        loop = asyncio.get_running_loop()
+        self.port = 0
+        self._read = read
+        self._received: asyncio.Future[Redirect] = loop.create_future()
+        self._verdict: asyncio.Future[tuple[str, str]] = loop.create_future()
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def redirect(self) -> Redirect:
+        """Wait for the browser to come back with something of ours."""
+        return await asyncio.shield(self._received)
+
+    def finish(self, title: str, text: str) -> None:
+        """Show `title` and `text` in the browser that waits; the first call counts."""
+        if not self._verdict.done():
+            self._verdict.set_result((title, text))
+
+    async def aclose(self) -> None:
+        """Deliver the page that is due, and leave other visitors."""
+        self.finish("Sign-in ended", "Nothing was stored. Look at the terminal.")
         if self._answering:
             await asyncio.wait(self._answering, timeout=1.0)
         for task in list(self._answering):
             task.cancel()
             await asyncio.wait({task})
 
-    async def redirect(self) -> Redirect:
-        """Wait for the browser to come back with something of ours."""
-        if self._received is None:
-            raise RuntimeError("the callback server is not open")
-        return await asyncio.shield(self._received)
-
-    def finish(self, title: str, text: str) -> None:
-        """Show `title` and `text` in the browser that waits."""
-        if self._verdict is not None and not self._verdict.done():
-            self._verdict.set_result((title, text))
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection, then close it."""
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+        await asyncio.wait({task})
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._answering.add(task)
-            task.add_done_callback(self._answering.discard)
         try:
             async with asyncio.timeout(_HEAD_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -113,7 +108,7 @@ class CallbackServer:
         if method != "GET":
             return HTTPStatus.METHOD_NOT_ALLOWED, "Not so", "Open the address in a browser."
         redirect = self._read(target)
-        if redirect is None or self._received is None or self._verdict is None:
+        if redirect is None:
             return (
                 HTTPStatus.BAD_REQUEST,
                 "Not this sign-in",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from exporter.errors import CredentialsError
 from exporter.signin.authorize import Authorization, Code, Denied, new_authorization, read_redirect
-from exporter.signin.callback import CallbackServer, Redirect
+from exporter.signin.callback import CallbackPage, Redirect, callback_page
 from exporter.signin.finish import finishing
 from exporter.signin.introduction import Login, XAccess, introduced
 from exporter.signin.keeper import TokenKeeper
@@ -44,11 +44,14 @@ async def login(
     surroundings: Surroundings,
     talk: Talk,
     port: int,
+    *,
     random_token: Callable[[], str] = secrets.token_urlsafe,
+    wait_seconds: float = WAIT_SECONDS,
 ) -> Login:
     """Sign in with a browser, here or elsewhere, and store the pair.
 
-    `random_token` gives 43 to 128 unguessable characters of RFC 7636's alphabet.
+    `random_token` gives 43 to 128 unguessable characters of RFC 7636's alphabet. `wait_seconds` is how long
+    the person has.
 
     Raises:
         CredentialsError: it did not come to that; the text says why and what to do.
@@ -61,10 +64,10 @@ async def login(
     def read(target: str) -> Redirect | None:
         return read_redirect(target, authorization) if authorization else None
 
-    async with CallbackServer(port, read) as server:
-        authorization = new_authorization(keeper.client_id, server.port, random_token)
+    async with callback_page(port, read) as page:
+        authorization = new_authorization(keeper.client_id, page.port, random_token)
         _invite(authorization, talk)
-        redirect = await _first_redirect(server, authorization, talk)
+        redirect = await _first_redirect(page, authorization, talk, wait_seconds)
         try:
             tokens = await finishing(
                 _complete(keeper, x.endpoint, authorization, redirect, surroundings),
@@ -72,11 +75,11 @@ async def login(
                 wait_seconds=STOP_SECONDS,
             )
         except CredentialsError as error:
-            server.finish("Sign-in failed", str(error))
+            page.finish("Sign-in failed", str(error))
             raise
         done = await introduced(x, tokens)
         whose = f"@{done.username}" if done.username else "the account"
-        server.finish("Signed in", f"{keeper.account} may now read as {whose}. You can close this page.")
+        page.finish("Signed in", f"{keeper.account} may now read as {whose}. You can close this page.")
         return done
 
 
@@ -93,18 +96,20 @@ def _invite(authorization: Authorization, talk: Talk) -> None:
         )
 
 
-async def _first_redirect(server: CallbackServer, authorization: Authorization, talk: Talk) -> Redirect:
+async def _first_redirect(
+    page: CallbackPage, authorization: Authorization, talk: Talk, wait_seconds: float
+) -> Redirect:
     """What comes first, the browser or a pasted address."""
-    waits = [asyncio.create_task(server.redirect())]
+    waits = [asyncio.create_task(page.redirect())]
     if talk.read_line is not None:
         waits.append(asyncio.create_task(_pasted(authorization, talk.say, talk.read_line)))
     try:
-        done, _ = await asyncio.wait(waits, timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(waits, timeout=wait_seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in waits:
             task.cancel()
     if not done:
-        raise CredentialsError(f"Nobody agreed within {WAIT_SECONDS / 60:g} minutes. Start `login` again.")
+        raise CredentialsError(f"Nobody agreed within {wait_seconds / 60:g} minutes. Start `login` again.")
     return done.pop().result()
 
 

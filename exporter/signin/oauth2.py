@@ -46,6 +46,7 @@ class OAuth2Signer:
         self._sleep = sleep
         self._random = random
         self._observer = observer
+        self._looked = False
         self._stamp: Stamp | None = None
         self._tokens: AccountTokens | None = None
         self._handed: Secret | None = None
@@ -93,6 +94,7 @@ class OAuth2Signer:
         """Read the token file again if it changed, as `login` in another process changes it."""
         stamp = await self._keeper.stamp()
         if stamp is None or stamp != self._stamp:
+            self._looked = True
             try:
                 self._tokens = await self._keeper.load()
                 self._file_trouble = None
@@ -102,8 +104,9 @@ class OAuth2Signer:
         return self.status()
 
     def status(self) -> SignInStatus:
-        """How things stand; the sentence is the most pressing one."""
-        why = None if self._file_trouble else login_reason(self._tokens, self.account, self._keeper.client_id)
+        """How things stand; the sentence is the most pressing one. Before the first look nothing is known."""
+        known = self._looked and self._file_trouble is None
+        why = login_reason(self._tokens, self.account, self._keeper.client_id) if known else None
         pair = self._tokens.pair if self._tokens else None
         return SignInStatus(
             self.account,
@@ -121,7 +124,8 @@ class OAuth2Signer:
         if self._keeper.in_flight:
             await asyncio.wait({self._refresh}, timeout=wait_seconds)
         self._refresh.cancel()
-        await asyncio.wait({self._refresh})
+        # Not for ever: a disk that hangs may keep even a cancelled one.
+        await asyncio.wait({self._refresh}, timeout=1.0)
 
     @property
     def _refreshing(self) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 
 from exporter.config.settings import Secret
-from exporter.signin.tokens import AccountTokens
+from exporter.signin.tokens import AccountTokens, TokenPair
 
 # X advises on-need refreshes shortly before expiry; five minutes leave room for a few failures.
 REFRESH_AHEAD_SECONDS = 300.0
@@ -42,7 +42,7 @@ def usable_access_token(tokens: AccountTokens | None, now: float) -> Secret | No
     """The access token if it is known to live at `now`."""
     if tokens is None or tokens.pair is None:
         return None
-    return tokens.pair.access_token if now < _end_of_use(tokens) else None
+    return tokens.pair.access_token if now < _end_of_use(tokens.pair) else None
 
 
 def refresh_due(tokens: AccountTokens, now: float) -> bool:
@@ -54,10 +54,10 @@ def refresh_due(tokens: AccountTokens, now: float) -> bool:
     """
     token = tokens.refresh_token
     unknown = token is not None and tokens.attempt(token) is not None
-    if unknown or tokens.access_token is None or tokens.pair is None:
+    if unknown or tokens.pair is None or tokens.pair.access_token is None:
         return True
     ahead = 0.0 if tokens.pair.expires_timestamp_seconds is None else REFRESH_AHEAD_SECONDS
-    return now >= _end_of_use(tokens) - ahead
+    return now >= _end_of_use(tokens.pair) - ahead
 
 
 def login_reason(tokens: AccountTokens | None, account: str, client_id: str) -> str | None:
@@ -72,31 +72,29 @@ def login_reason(tokens: AccountTokens | None, account: str, client_id: str) -> 
         )
     token = tokens.refresh_token
     if token is None:
-        return f"X gave account {account!r} no new refresh token{_until(tokens)}. {cure}"
+        return f"X gave account {account!r} no new refresh token{_until(tokens.pair)}. {cure}"
     attempt = tokens.attempt(token)
     if attempt is None or not attempt.refused:
         return None
     if attempt.tries > 1:
         return (
             f"An earlier token refresh of account {account!r} ended without an answer, and X now refuses the "
-            f"refresh token, so its successor is lost{_until(tokens)}. {cure}"
+            f"refresh token, so its successor is lost{_until(tokens.pair)}. {cure}"
         )
     return (
         f"X refuses the refresh token of account {account!r}: it was used elsewhere, withdrawn or is too "
-        f"old{_until(tokens)}. {cure}"
+        f"old{_until(tokens.pair)}. {cure}"
     )
 
 
-def _end_of_use(tokens: AccountTokens) -> float:
-    if tokens.pair is None:
-        return 0.0
-    if tokens.pair.expires_timestamp_seconds is None:
-        return tokens.pair.obtained_timestamp_seconds + UNKNOWN_LIFETIME_SECONDS
-    return tokens.pair.expires_timestamp_seconds
+def _end_of_use(pair: TokenPair) -> float:
+    if pair.expires_timestamp_seconds is None:
+        return pair.obtained_timestamp_seconds + UNKNOWN_LIFETIME_SECONDS
+    return pair.expires_timestamp_seconds
 
 
-def _until(tokens: AccountTokens) -> str:
-    if tokens.access_token is None:
+def _until(pair: TokenPair) -> str:
+    if pair.access_token is None:
         return ""
-    end = datetime.fromtimestamp(min(max(_end_of_use(tokens), 0.0), _LAST_SECOND), UTC)
+    end = datetime.fromtimestamp(min(max(_end_of_use(pair), 0.0), _LAST_SECOND), UTC)
     return f" (its access token is good until {end:%Y-%m-%d %H:%M} UTC)"

@@ -51,7 +51,7 @@ def read_engagement_errors(errors: msgspec.Raw) -> Iterator[ItemProblem]:
 
 def _type(uri: str, title: str) -> ItemErrorType:
     # The host varies, api.x.com or api.twitter.com; only the last segment says anything.
-    for name in (uri.rstrip("/").rpartition("/")[2], title):
+    for name in (uri.rpartition("/")[2], title):
         known = _TYPES.get(name.casefold().replace("-", "_").replace(" ", "_"))
         if known is not None:
             return known

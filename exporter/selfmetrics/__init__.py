@@ -1,0 +1,1 @@
+"""The exporter's own metrics, `x_exporter_*`, all of them named here and nowhere else."""
