@@ -5,15 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from exporter import __version__
 from exporter.errors import ConfigError, ExporterError
+from exporter.web.addresses import parse_listen_address
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+
+
+def _listen_address(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    try:
+        parse_listen_address(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return value
+
 
 CONFIG_FILE = click.option(
     "--config.file",
@@ -56,15 +66,29 @@ def cli() -> None:
     default=":9877",
     show_default=True,
     metavar="HOST:PORT",
+    callback=_listen_address,
     help=LISTEN_ADDRESS_HELP,
+)
+@click.option(
+    "--web.enable-lifecycle",
+    "enable_lifecycle",
+    is_flag=True,
+    help="Let POST /-/reload reload the configuration.",
+)
+@click.option(
+    "--config.watch",
+    "watch_config",
+    is_flag=True,
+    help="Reload the configuration when its file's content changes.",
 )
 @LOG_LEVEL
 @LOG_FORMAT
-def run(config_file: Path, listen_address: str, log_level: str, log_format: Literal["logfmt", "json"]) -> int:
-    """Poll X on schedule and serve /metrics until stopped."""
+def run(**flags: Any) -> int:  # noqa: ANN401 - what click has checked against the options above
+    """Poll X on schedule and serve /metrics until stopped. SIGHUP reloads the configuration."""
+    from exporter.commands.run import RunFlags
     from exporter.commands.run import run as run_command
 
-    return run_command(config_file, listen_address, log_level, log_format, dict(os.environ))
+    return run_command(RunFlags(**flags), dict(os.environ))
 
 
 @cli.command("check-config")
@@ -86,10 +110,36 @@ def check_config(config_file: Path) -> int:
     help="What to print.",
 )
 def poll(config_file: Path, output: str) -> int:
-    """Poll everything once, print it, exit 0 when every item had data."""
+    """Poll everything once and print it. Exits 0 when every item had data, else 1."""
     from exporter.commands.poll import poll as poll_command
 
     return poll_command(config_file, output, dict(os.environ))
+
+
+@cli.command()
+@CONFIG_FILE
+@click.option("--account", required=True, metavar="NAME", help="The account of the configuration to sign in.")
+@click.option(
+    "--callback.port",
+    "callback_port",
+    default=8914,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Port of http://127.0.0.1:PORT/callback, which the app's settings at X must list.",
+)
+@click.option(
+    "--refresh-token-file",
+    "refresh_token_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take over the refresh token in FILE instead of signing in with a browser.",
+)
+def login(config_file: Path, account: str, callback_port: int, refresh_token_file: Path | None) -> int:
+    """Sign an account in with OAuth 2.0 and store its tokens."""
+    from exporter.commands.login import login as login_command
+
+    return login_command(config_file, account, callback_port, refresh_token_file, dict(os.environ))
 
 
 @cli.command()
@@ -99,12 +149,13 @@ def poll(config_file: Path, output: str) -> int:
     default="127.0.0.1:9877",
     show_default=True,
     metavar="HOST:PORT",
+    callback=_listen_address,
     help=LISTEN_ADDRESS_HELP,
 )
 @LOG_LEVEL
 @LOG_FORMAT
 def demo(listen_address: str, log_level: str, log_format: Literal["logfmt", "json"]) -> int:
-    """Run the exporter against a simulated X API; needs no account and no file."""
+    """Run the exporter against a simulated X API. Needs no account and no file."""
     from exporter.commands.demo import demo as demo_command
 
     return demo_command(listen_address, log_level, log_format)
@@ -116,10 +167,11 @@ def demo(listen_address: str, log_level: str, log_format: Literal["logfmt", "jso
     default="127.0.0.1:9878",
     show_default=True,
     metavar="HOST:PORT",
+    callback=_listen_address,
     help="Address to serve the simulated X API on.",
 )
 def simulate_api(listen: str) -> int:
-    """Serve the simulated X API alone, to try configurations and dashboards against."""
+    """Serve the simulated X API alone. Try configurations and dashboards against it."""
     from exporter.commands.simulate_api import simulate_api as simulate_api_command
 
     return simulate_api_command(listen)

@@ -3,101 +3,68 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import os
 import signal
-import ssl
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 
-import httpx
 from prometheus_client import disable_created_metrics
 from prometheus_client.registry import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
 from exporter.accounts import World
-from exporter.config.settings import AccountConfig, ApiSettings, Config
+from exporter.config.settings import Config
 from exporter.engine import Engine
 from exporter.landing import landing_page
 from exporter.plan import plan_for
+from exporter.reloading import Reloader
 from exporter.selfmetrics.instruments import SelfMetrics
-from exporter.signin.scheme import RefreshObserver, Signer, Surroundings
-from exporter.signin.schemes import open_signer
 from exporter.web.addresses import bind, parse_listen_address
 from exporter.web.app import WebServices, build_app
 from exporter.web.server import WebServer
 
-USER_AGENT = f"x-analytics-exporter/{__version__}"
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line decides.
 
-def open_http(api: ApiSettings) -> httpx.AsyncClient:
-    """The HTTP client for all requests to X, as `api` asks: timeout, proxy, certificate authorities."""
-    verify = ssl.create_default_context(cafile=str(api.ca_file)) if api.ca_file else True
-    return httpx.AsyncClient(
-        headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-        timeout=api.timeout_seconds,
-        proxy=api.proxy_url.reveal() if api.proxy_url else None,
-        verify=verify,
-        # The environment's proxies serve the way to X, not the way to this machine itself.
-        trust_env=not _is_loopback(api.base_url),
-        follow_redirects=False,
-    )
+    `load` reads the configuration anew. `enable_lifecycle` lets `POST /-/reload` reload it.
+    `watch_file` is reloaded when its content changes, None for never.
+    """
 
-
-def _is_loopback(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def sign_in(
-    account: AccountConfig, config: Config, http: httpx.AsyncClient, observer: RefreshObserver
-) -> Signer:
-    """The sign-in of `account`, as its `auth` asks, by this machine's clock."""
-    surroundings = Surroundings(http, time.time, asyncio.sleep, random.random)
-    return open_signer(account, config.api, config.state_dir, surroundings, observer)
-
-
-def real_world() -> World:
-    """This machine's clock, chance and network."""
-    return World(
-        clock=time.time,
-        monotonic=time.monotonic,
-        sleep=asyncio.sleep,
-        random=random.random,
-        open_http=open_http,
-        sign_in=sign_in,
-    )
+    listen_address: str
+    load: Callable[[], Config]
+    enable_lifecycle: bool = False
+    watch_file: Path | None = None
 
 
 def build_engine(world: World, log: FilteringBoundLogger) -> Engine:
     """An engine with its own registry of metrics."""
     # A second timestamp series for every counter: Prometheus reads none of them.
     disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves it bare
-    metrics = SelfMetrics(CollectorRegistry(), version=__version__, revision="")
+    metrics = SelfMetrics(
+        CollectorRegistry(), version=__version__, revision=os.environ.get("X_ANALYTICS_EXPORTER_REVISION", "")
+    )
     return Engine(world, metrics, log)
 
 
-async def serve(config: Config, listen_address: str, log: FilteringBoundLogger, world: World) -> None:
+async def serve(config: Config, options: Options, log: FilteringBoundLogger, world: World) -> None:
     """Poll and serve until SIGTERM or SIGINT, then stop cleanly; a second signal stops at once.
 
     Raises:
         StartError: the address cannot be listened on.
     """
-    async with running(config, listen_address, log, world) as port:
-        log.info("listening", address=listen_address, port=port)
+    async with running(config, options, log, world):
         await stop_signal()
         log.info("stopping")
 
 
 @asynccontextmanager
 async def running(
-    config: Config, listen_address: str, log: FilteringBoundLogger, world: World
+    config: Config, options: Options, log: FilteringBoundLogger, world: World
 ) -> AsyncIterator[int]:
     """The daemon at work as long as the context lasts; gives the port it listens on.
 
@@ -105,36 +72,49 @@ async def running(
         StartError: the address cannot be listened on.
     """
     # Bound before anything else, so that a busy port costs no request to X.
-    listener = bind(*parse_listen_address(listen_address))
+    listener = bind(*parse_listen_address(options.listen_address))
     engine = build_engine(world, log)
-    await engine.apply(config)
-    engine.metrics.config_last_reload_successful.set(1)
-    engine.metrics.config_last_reload_success_timestamp_seconds.set(world.clock())
+    reloader = Reloader(options.load, engine, log, world.clock)
+    await reloader.start(config)
     services = WebServices(
         page=engine.page,
         registry=engine.metrics.registry,
         before_scrape=engine.board.withdraw_stale,
         ready=lambda: engine.ready,
         landing=lambda: landing_page(engine),
-        reload=None,
+        reload=reloader.reload if options.enable_lifecycle else None,
     )
-    async with WebServer(build_app(services), [listener]) as server:
+    async with WebServer(build_app(services), [listener]) as server, _reloading(reloader, options):
         engine.start()
-        _log_start(engine, log)
+        _log_start(engine, config, server.port, log)
         try:
             yield server.port
         finally:
             await engine.stop()
 
 
-def _log_start(engine: Engine, log: FilteringBoundLogger) -> None:
-    config = engine.config
-    if config is None:
-        return
+@asynccontextmanager
+async def _reloading(reloader: Reloader, options: Options) -> AsyncIterator[None]:
+    """Reload on SIGHUP, and on a change of the watched file, as long as the context lasts."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, reloader.request)
+    watching = None if options.watch_file is None else asyncio.create_task(reloader.watch(options.watch_file))
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        if watching is not None:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+
+
+def _log_start(engine: Engine, config: Config, port: int, log: FilteringBoundLogger) -> None:
     plan = plan_for(config)
     log.info(
         "started",
         version=__version__,
+        port=port,
         accounts=len(config.accounts),
         items=plan.items,
         requests_per_hour=plan.requests_per_hour,

@@ -168,6 +168,13 @@ def open_http(x: Simulator, _api: ApiSettings) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.MockTransport(answer))
 
 
+def idle_engine() -> Engine:
+    """An engine that watches nothing and is never started, for what only needs its metrics."""
+    clock = lambda: FIVE_PAST_EIGHT  # noqa: E731 - a constant clock needs no name of its own
+    world = _world(Simulator(SimWorld(()), clock=clock), clock, asyncio.sleep, lambda: 0.5)
+    return Engine(world, SelfMetrics(CollectorRegistry(), version="0", revision=""), silent_logger())
+
+
 def watched_ids(watch: Watch) -> list[str]:
     """The ids of a watch, in its order."""
     return [item.id for item in watch.items]

@@ -426,10 +426,10 @@ class LedgerAgainstFakeX(RuleBasedStateMachine):
         # A day is probed after a quarter of an hour of guesses, at the price of one refusal.
         self.may_lose_headers = loses_headers and daily is None
 
-    @rule(wanted=st.integers(1, 8))
-    def sends_what_is_allowed(self, wanted: int) -> None:
-        for left in range(wanted, 0, -1):
-            if self.ledger.decide(self.now, left + len(self.travelling) + len(self.answers)) > 0:
+    @rule(wanted=st.integers(1, 8), due=st.integers(1, 12))
+    def sends_what_is_allowed(self, wanted: int, due: int) -> None:
+        for _ in range(wanted):
+            if self.ledger.decide(self.now, due) > 0:
                 break
             self.ledger.sent(self.now)
             self.travelling.append(self.contacted)

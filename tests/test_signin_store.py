@@ -202,6 +202,16 @@ def test_the_list_of_spent_tokens_is_bounded_and_that_of_imported_ones_is_not() 
     assert not tokens.is_spent(Secret("refresh-299"))
 
 
+def test_many_failed_imports_do_not_push_out_what_is_known_of_the_stored_token() -> None:
+    tokens = ONE.refused(Secret("refresh-1"), NOW)
+    for number in range(50):
+        tokens = tokens.sending(Secret(f"file-{number}"), NOW)
+    attempt = tokens.attempt(Secret("refresh-1"))
+    assert attempt is not None
+    assert attempt.refused
+    assert len(tokens.attempts) < 12
+
+
 def test_a_token_that_came_back_unchanged_is_not_spent() -> None:
     again = ONE.renewed(pair(1), Secret("refresh-1"), "client-1")
     assert not again.is_spent(Secret("refresh-1"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from exporter.commands.console import plain_console
 from exporter.config.load import load_config
 from exporter.plan import KNOWN_LIMIT, Plan, plan_for
 
@@ -20,7 +20,7 @@ def check_config(config_file: Path, environ: Mapping[str, str]) -> int:
     """
     config = load_config(config_file, environ)
     plan = plan_for(config)
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(f"{config_file} is right: {plan.items} items in {len(config.accounts)} account(s).\n")
     console.print(_table(plan))
     console.print(

@@ -10,8 +10,9 @@ import click
 
 from exporter.config.load import parse_config
 from exporter.config.settings import Config
-from exporter.daemon import real_world, running, stop_signal
+from exporter.daemon import Options, running, stop_signal
 from exporter.logs import Format, build_logger, route_library_logs
+from exporter.reality import real_world
 from exporter.simulator import Simulator, asgi
 from exporter.simulator.sample import SAMPLE_SEED, sample_config_yaml, sample_world
 from exporter.web.addresses import bind, parse_listen_address
@@ -36,7 +37,7 @@ async def _demo(listen_address: str, log_level: str, log_format: Format) -> None
     simulator = Simulator(sample_world(now), clock=time.time, seed=SAMPLE_SEED)
     async with WebServer(asgi(simulator), [bind("127.0.0.1", 0)]) as api:
         config = _config(f"http://127.0.0.1:{api.port}", now)
-        async with running(config, listen_address, log, real_world()) as port:
+        async with running(config, Options(listen_address, lambda: config), log, real_world()) as port:
             _explain(f"http://{host or '127.0.0.1'}:{port}", f"http://127.0.0.1:{api.port}", config)
             await stop_signal()
 

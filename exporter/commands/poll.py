@@ -18,23 +18,25 @@ from rich.table import Table
 
 from exporter.accounts import World
 from exporter.board import Board, Watch
+from exporter.commands.console import plain_console
 from exporter.config.load import load_config
 from exporter.config.settings import Config
-from exporter.daemon import build_engine, real_world
+from exporter.daemon import build_engine
 from exporter.engine import Engine
 from exporter.figures.state import ItemState
 from exporter.logs import silent_logger
 from exporter.model import Item, Kind
 from exporter.polling.feed import PollResult
+from exporter.reality import real_world
 from exporter.vocabulary import Metric
+from exporter.xapi.failure_words import shown as fit_to_show
+from exporter.xapi.failures import Failure
 
 # What a table has room for; the other outputs have everything.
 HEADLINES = {
     Kind.MEDIA: ("video_views", "playback_start", "playback_complete", "watch_time_ms"),
     Kind.POST: ("impressions", "engagements", "likes", "replies", "retweets"),
 }
-# A pipe has no width; wide enough that nothing is cut.
-PIPE_WIDTH = 240
 
 
 def poll(config_file: Path, output: str, environ: Mapping[str, str]) -> int:
@@ -76,16 +78,15 @@ async def poll_all(config: Config, world: World) -> tuple[Engine, list[PollResul
 
 
 def _print_table(engine: Engine) -> None:
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console = plain_console()
     for watch in engine.watches:
         console.print(_table(watch, engine.board))
         console.print()
 
 
 def _table(watch: Watch, board: Board) -> Table:
-    shown = [metric for metric in watch.metrics if metric.name in HEADLINES[watch.kind]] or list(
-        watch.metrics[:4]
-    )
+    wanted = {metric.name: metric for metric in watch.metrics}
+    shown = [wanted[name] for name in HEADLINES[watch.kind] if name in wanted] or list(watch.metrics[:4])
     table = Table(title=f"{watch.account}: {watch.kind}", title_justify="left", box=None, pad_edge=False)
     for heading in ("name", "id", "hour (UTC)"):
         table.add_column(heading)
@@ -150,7 +151,7 @@ def _described(item: Item, state: ItemState, metrics: Sequence[Metric]) -> dict[
         described["28h_reported"] = _numbers(metrics, state.total)
     if state.problems:
         described["problems"] = [
-            {"type": problem.type.value, "detail": problem.detail} for problem in state.problems
+            {"type": problem.type.value, "detail": fit_to_show(problem.detail)} for problem in state.problems
         ]
     return described
 
@@ -174,9 +175,23 @@ def _explain(engine: Engine, results: Sequence[PollResult]) -> None:
     """Say on standard error why figures are missing."""
     for result in results:
         for failure in {failure.reason: failure for failure in result.failures.values()}.values():
-            words = f" X said: {failure.detail}" if failure.detail else ""
-            click.echo(f"{result.account}, {result.endpoint}: {failure.sentence}{words}", err=True)
+            click.echo(f"{result.account}, {result.endpoint}: {failure.sentence}{_words(failure)}", err=True)
     for watch in engine.watches:
         for item in watch.items:
-            for problem in engine.board.state(item.id).problems:
-                click.echo(f"{item.name} ({item.id}): {problem.type}: {problem.detail}", err=True)
+            for why in _why(engine.board.state(item.id)):
+                click.echo(f"{item.name} ({item.id}): {why}", err=True)
+
+
+def _words(failure: Failure) -> str:
+    if not failure.detail:
+        return ""
+    # Without a status it was not X that spoke.
+    return f" X said: {failure.detail}" if failure.code.isdecimal() else f" ({failure.detail})"
+
+
+def _why(state: ItemState) -> Iterator[str]:
+    """What X complained of, or that it gave no data without a word; nothing where there is data."""
+    for problem in state.problems:
+        yield f"{problem.type}: {fit_to_show(problem.detail)}"
+    if state.up is False and not state.problems:
+        yield "X answered without data for it"

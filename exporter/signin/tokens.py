@@ -15,7 +15,7 @@ from exporter.config.settings import Secret
 
 # Rotated tokens have no reason to come back after a week of refreshes every two hours.
 SPENT_KEPT = 84
-ATTEMPTS_KEPT = 8
+IMPORT_ATTEMPTS_KEPT = 8
 
 
 def is_token(text: str) -> bool:
@@ -122,5 +122,8 @@ class AccountTokens:
         )
 
     def _marked(self, attempt: Attempt) -> AccountTokens:
+        own = None if self.refresh_token is None else fingerprint(self.refresh_token)
         others = [other for other in self.attempts if other.token != attempt.token]
-        return replace(self, attempts=(*others, attempt)[-ATTEMPTS_KEPT:])
+        ours = [other for other in others if other.token == own]
+        imports = [other for other in others if other.token != own]
+        return replace(self, attempts=(*imports[-IMPORT_ATTEMPTS_KEPT:], *ours, attempt))
