@@ -180,7 +180,11 @@ async def change_until_reloaded(file: Path, change: Callable[[int], None]) -> No
 def test_a_file_written_anew_is_loaded_again(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("before")
-    asyncio.run(change_until_reloaded(file, lambda number: file.write_text(f"after {number}") and None))
+
+    def change(number: int) -> None:
+        file.write_text(f"after {number}")
+
+    asyncio.run(change_until_reloaded(file, change))
 
 
 def test_a_file_put_in_place_by_a_rename_is_loaded_again(tmp_path: Path) -> None:
