@@ -17,7 +17,7 @@ from exporter.exposition.families import View, sample_lines
 from exporter.exposition.page import Page
 from exporter.exposition.piece import Piece, make_piece
 from exporter.figures.state import ItemState, absorbed
-from exporter.figures.window import AnswerWindow
+from exporter.figures.window import AnswerHours, AnswerWindow
 from exporter.model import Answer, Endpoint, Item, ItemProblem, Kind
 from exporter.vocabulary import Metric
 
@@ -170,10 +170,11 @@ class Board:
         reports = {report.id: report for report in answer.reports}
         problems = _by_item(answer.problems)
         states: dict[str, ItemState] = {}
+        hours = AnswerHours(window)
         revised = 0
         for item in touched:
             states[item.id], restated = absorbed(
-                self._states[item.id], reports.get(item.id), problems.get(item.id, ()), width, window
+                self._states[item.id], reports.get(item.id), problems.get(item.id, ()), width, hours
             )
             revised += restated
         return states, revised

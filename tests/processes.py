@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,6 +28,13 @@ _GLANCE_SECONDS = 0.03
 def exporter(*arguments: str) -> list[str]:
     """The command that runs the exporter; whatever it forgets to close is on its standard error."""
     return [sys.executable, "-W", "always::ResourceWarning", "-m", "exporter", *arguments]
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on, for programs that cannot tell which one they chose."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
 
 
 def finished(
@@ -100,9 +108,7 @@ class Running:
 
 
 @contextmanager
-def started(
-    command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None
-) -> Iterator[Running]:
+def started(command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> Iterator[Running]:
     """`command` at work until the context ends; `folder` is made and keeps its output."""
     folder.mkdir()
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:

@@ -29,13 +29,16 @@ def tell(word: str) -> None:
 
 async def poll(signer: Signer, pause_seconds: float) -> None:
     while True:
+        served = True
         try:
             await signer.headers("GET", "https://api.x.com/2/users/me")
         except CredentialsError:
-            if signer.status().login_required:
-                tell("login_required")
-                return
-        else:
+            served = False
+        # Said while the last access token still lives, too.
+        if signer.status().login_required:
+            tell("login_required")
+            return
+        if served:
             tell("ok")
         await asyncio.sleep(pause_seconds)
 

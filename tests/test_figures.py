@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from exporter.figures.hours import Hours, merge
 from exporter.figures.state import ItemState, absorbed
-from exporter.figures.window import AnswerWindow, labels_name_ends, whole_hours
+from exporter.figures.window import AnswerHours, AnswerWindow, labels_name_ends
 from exporter.model import HOUR_SECONDS, ItemErrorType, ItemProblem, ItemReport, created_timestamp_seconds
 
 NAN = math.nan
@@ -41,7 +41,7 @@ def bounded(start: float, end: float, *, sent: float) -> AnswerWindow:
 
 
 def merged(buckets: Sequence[tuple[float, float]], window: AnswerWindow, known: Hours | None = None) -> Hours:
-    hours = merge(known, report(buckets), 1, window).hours
+    hours = merge(known, report(buckets), 1, AnswerHours(window)).hours
     assert hours is not None
     return hours
 
@@ -56,7 +56,7 @@ def test_an_hour_that_ends_at_the_moment_of_the_answer_is_complete() -> None:
 
 
 def test_a_running_hour_is_not_shown() -> None:
-    assert merge(None, report([(0, 3)]), 1, sliding(0.99)).hours is None
+    assert merge(None, report([(0, 3)]), 1, AnswerHours(sliding(0.99))).hours is None
 
 
 def test_a_running_hour_does_not_become_complete_unread() -> None:
@@ -72,7 +72,7 @@ def test_an_hour_counts_as_complete_only_once_it_has_settled() -> None:
 
 def test_an_answer_on_its_way_since_before_the_hour_ended_does_not_complete_it() -> None:
     window = AnswerWindow(sent_at=at(0) - 0.5, received_at=at(0) + 0.5)
-    assert merge(None, report([(-1, 7)]), 1, window).hours is None
+    assert merge(None, report([(-1, 7)]), 1, AnswerHours(window)).hours is None
 
 
 def test_the_cut_first_hour_of_a_sliding_answer_is_not_shown() -> None:
@@ -108,7 +108,7 @@ def test_a_bucket_before_given_bounds_is_dropped() -> None:
 
 
 def test_a_label_off_the_hour_is_no_hour() -> None:
-    assert merge(None, report([(-1.5, 7)]), 1, sliding(0.1)).hours is None
+    assert merge(None, report([(-1.5, 7)]), 1, AnswerHours(sliding(0.1))).hours is None
 
 
 def test_labels_that_name_ends_are_moved_to_the_start_of_their_hour() -> None:
@@ -128,7 +128,7 @@ def test_a_label_ahead_by_less_than_a_minute_is_a_clock_apart() -> None:
 
 def test_the_newest_answer_wins() -> None:
     before = merged([(-2, 5), (-1, 7)], sliding(0.1))
-    outcome = merge(before, report([(-2, 6), (-1, 7)]), 1, sliding(0.2))
+    outcome = merge(before, report([(-2, 6), (-1, 7)]), 1, AnswerHours(sliding(0.2)))
     assert outcome.hours is not None
     assert (outcome.hours.sums(), outcome.revised) == ([13], 1)
 
@@ -145,7 +145,7 @@ def test_an_hour_that_an_answer_leaves_out_stays() -> None:
 
 def test_one_answer_may_tell_an_hour_in_parts() -> None:
     parts = ItemReport("1", (at(-1), at(-1)), array("d", [1, NAN, NAN, 2]))
-    hours = merge(None, parts, 2, sliding(0.1)).hours
+    hours = merge(None, parts, 2, AnswerHours(sliding(0.1))).hours
     assert hours is not None
     assert list(hours.shown) == [1, 2]
 
@@ -172,13 +172,13 @@ def test_sums_reach_over_28_hours_and_no_further() -> None:
 
 
 def test_a_metric_without_any_number_has_no_sum() -> None:
-    hours = merge(None, ItemReport("1", (at(-1),), array("d", [1, NAN])), 2, sliding(0.1)).hours
+    hours = merge(None, ItemReport("1", (at(-1),), array("d", [1, NAN])), 2, AnswerHours(sliding(0.1))).hours
     assert hours is not None
     assert [math.isnan(total) for total in hours.sums()] == [False, True]
 
 
 def test_columns_can_be_chosen_anew() -> None:
-    hours = merge(None, ItemReport("1", (at(-1),), array("d", [1, 2])), 2, sliding(0.1)).hours
+    hours = merge(None, ItemReport("1", (at(-1),), array("d", [1, 2])), 2, AnswerHours(sliding(0.1))).hours
     assert hours is not None
     swapped = hours.reshaped([1, None, 0])
     assert swapped is not None
@@ -194,7 +194,7 @@ def test_staleness_counts_from_the_end_of_the_hour_shown() -> None:
 
 
 def test_a_total_without_any_hour_grows_stale_from_its_answer() -> None:
-    state, _ = absorbed(ItemState(), report([], total=5), (), 1, sliding(0.1))
+    state, _ = absorbed(ItemState(), report([], total=5), (), 1, AnswerHours(sliding(0.1)))
     assert not state.is_stale(at(4.1), 4 * HOUR_SECONDS)
     assert state.is_stale(at(4.2), 4 * HOUR_SECONDS)
 
@@ -204,31 +204,31 @@ def test_nothing_known_is_stale() -> None:
 
 
 def test_up_is_whether_the_last_answer_carried_data() -> None:
-    state, _ = absorbed(ItemState(), report([(-1, 7)]), (), 1, sliding(0.1))
+    state, _ = absorbed(ItemState(), report([(-1, 7)]), (), 1, AnswerHours(sliding(0.1)))
     assert state.up is True
-    state, _ = absorbed(state, None, (), 1, sliding(1.1))
+    state, _ = absorbed(state, None, (), 1, AnswerHours(sliding(1.1)))
     assert (state.up, state.hours is None) == (False, False)
-    state, _ = absorbed(state, report([(0, NAN)]), (), 1, sliding(1.2))
+    state, _ = absorbed(state, report([(0, NAN)]), (), 1, AnswerHours(sliding(1.2)))
     assert state.up is False
 
 
 def test_a_running_hour_alone_is_data() -> None:
-    state, _ = absorbed(ItemState(), report([(0, 7)]), (), 1, sliding(0.1))
+    state, _ = absorbed(ItemState(), report([(0, 7)]), (), 1, AnswerHours(sliding(0.1)))
     assert (state.up, state.hours) == (True, None)
 
 
 def test_a_total_stands_only_as_long_as_x_sends_it() -> None:
-    state, _ = absorbed(ItemState(), report([(-1, 7)], total=9), (), 1, sliding(0.1))
+    state, _ = absorbed(ItemState(), report([(-1, 7)], total=9), (), 1, AnswerHours(sliding(0.1)))
     assert state.total is not None
-    state, _ = absorbed(state, report([(-1, 7)]), (), 1, sliding(0.2))
+    state, _ = absorbed(state, report([(-1, 7)]), (), 1, AnswerHours(sliding(0.2)))
     assert state.total is None
 
 
 def test_what_x_complained_of_is_kept_until_its_next_answer() -> None:
     problem = ItemProblem("1", ItemErrorType.RESOURCE_NOT_FOUND, "gone")
-    state, _ = absorbed(ItemState(), None, (problem,), 1, sliding(0.1))
+    state, _ = absorbed(ItemState(), None, (problem,), 1, AnswerHours(sliding(0.1)))
     assert state.problems == (problem,)
-    state, _ = absorbed(state, report([(-1, 7)]), (), 1, sliding(0.2))
+    state, _ = absorbed(state, report([(-1, 7)]), (), 1, AnswerHours(sliding(0.2)))
     assert state.problems == ()
 
 
@@ -244,6 +244,12 @@ def test_ids_older_than_snowflakes_have_no_creation_time() -> None:
 
 
 AMOUNTS = st.one_of(st.just(NAN), st.integers(0, 10**6).map(float))
+# Answers as X usually gives them: hours without a gap, each with a number or none.
+RUNS = st.builds(
+    lambda first, amounts: [(first + index, amount) for index, amount in enumerate(amounts)],
+    st.integers(-30, 0),
+    st.lists(AMOUNTS, min_size=1, max_size=31),
+)
 
 
 @given(st.data())
@@ -254,14 +260,14 @@ def test_any_history_of_answers_shows_the_truth_of_complete_hours(data: st.DataO
     now = 0.0
     for _ in range(data.draw(st.integers(1, 6))):
         now += data.draw(st.sampled_from([0.25, 1, 1.5, 7, 40]))
-        told = data.draw(st.lists(st.tuples(st.integers(-32, 2), AMOUNTS), max_size=35))
+        told = data.draw(RUNS | st.lists(st.tuples(st.integers(-32, 2), AMOUNTS), max_size=35))
         buckets = [(math.floor(now) + hour, amount) for hour, amount in told]
         answer: dict[int, float] = {}
         for hour, amount in buckets:
             if now - 28 <= hour and hour + 1 <= now and not (math.isnan(amount) and hour in answer):
                 answer[hour] = amount
         truth |= answer
-        known = merge(known, report(buckets), 1, sliding(now)).hours
+        known = merge(known, report(buckets), 1, AnswerHours(sliding(now))).hours
         numbers = {hour: amount for hour, amount in truth.items() if not math.isnan(amount)}
         if not numbers:
             assert known is None
@@ -293,7 +299,7 @@ def test_only_whole_complete_hours_of_the_window_are_taken(
 ) -> None:
     window = AnswerWindow(at(0), at(0) + travel_seconds, settle_hours * 3600, labels_name_ends=ends)
     for aligned in (label, label // HOUR_SECONDS * HOUR_SECONDS):
-        for hour, _ in whole_hours([aligned], window):
+        for hour, _ in AnswerHours(window).told((aligned,)).rows:
             assert aligned % HOUR_SECONDS == 0
             assert hour * HOUR_SECONDS == aligned - HOUR_SECONDS * ends
             assert (hour + 1) * HOUR_SECONDS + settle_hours * 3600 <= window.sent_at

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
@@ -11,12 +12,15 @@ from exporter.config.settings import BearerAuth, OAuth1Auth, OAuth2Auth, Secret
 from exporter.errors import CredentialsError
 from exporter.signin.bearer import BearerSigner
 from exporter.signin.disk import Disk
+from exporter.signin.keeper import TokenKeeper
 from exporter.signin.oauth1 import OAuth1Signer
 from exporter.signin.oauth2 import OAuth2Signer
 from exporter.signin.scheme import RefreshOutcome, SignInStatus
 from exporter.signin.schemes import open_signer
 from exporter.signin.store import TokenStore
+from exporter.signin.token_endpoint import Grant
 from exporter.signin.tokens import AccountTokens
+from exporter.xapi.failure_token import TokenFailure
 from tests.signin_support import (
     BASIC,
     NOW,
@@ -537,3 +541,57 @@ def test_each_scheme_of_the_configuration_has_its_signer(world: World) -> None:
     ]
     assert [type(signer) for signer in signers] == [BearerSigner, OAuth1Signer, OAuth2Signer]
     assert [signer.account for signer in signers] == ["brand"] * 3
+
+
+def test_what_was_wrong_is_over_once_another_process_renewed(signed_in: World) -> None:
+    signed_in.clock.now += 7000
+    signed_in.faults = [fails(503)] * 4
+    signer = signed_in.signer()
+    signed_in.token(signer)
+    assert signer.status().sentence is not None
+    signed_in.clock.now += 600
+    assert signed_in.token() == "access-1-2"
+    assert asyncio.run(signer.look()).sentence is None
+    assert signer.status().retry_timestamp_seconds is None
+
+
+class FlakyStore:
+    """A store that cannot be read while `broken`, with a file that does not change."""
+
+    def __init__(self, tokens: AccountTokens) -> None:
+        self.broken = False
+        self._tokens = tokens
+
+    def stamp(self) -> tuple[int, ...]:
+        return (1,)
+
+    def load(self) -> AccountTokens:
+        if self.broken:
+            raise CredentialsError("brand.json: cannot be read: Too many open files.")
+        return self._tokens
+
+    def save(self, tokens: AccountTokens) -> None:
+        self._tokens = tokens
+
+    def recover(self) -> None:
+        pass
+
+
+class Nobody:
+    async def refresh(self, token: Secret) -> Grant | TokenFailure:
+        raise AssertionError(token)
+
+
+def test_a_file_that_could_not_be_read_for_a_moment_is_read_again(signed_in: World) -> None:
+    store, clock = FlakyStore(signed_in.tokens), signed_in.clock
+    keeper = TokenKeeper(
+        "brand", "client-1", store, nullcontext, clock=clock, sleep=clock.sleep, observer=signed_in.outcomes
+    )
+    signer = OAuth2Signer(
+        keeper, Nobody(), clock=clock, sleep=clock.sleep, random=lambda: 0.5, observer=signed_in.outcomes
+    )
+    store.broken = True
+    assert "Too many open files" in signed_in.refusal(signer)
+    store.broken = False
+    assert signed_in.token(signer) == "access-1-1"
+    assert signer.status().sentence is None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter.exposition.escaping import escape_label_value
 from exporter.exposition.page import Family
 from exporter.figures.state import ItemState
 from exporter.model import Item, Kind, created_timestamp_seconds
 from exporter.vocabulary import Metric
+
+# Stands for the id in a template; no id has such a character.
+_ID = "\N{NULL}"
 
 _POLLED = "Polled and held in memory since X limits requests; a scrape never calls X."
 
@@ -25,6 +28,15 @@ class View:
     metrics: tuple[Metric, ...]
     now: float
     stale_after_seconds: float
+    _templates: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def template(self, name: str) -> str:
+        """The lines of an item whose metrics all have whole numbers, with places for id and numbers."""
+        known = self._templates.get(name)
+        if known is None:
+            lines = [f'{name}{{id="{_ID}",metric="{metric.name}"}} %d\n' for metric in self.metrics]
+            known = self._templates[name] = "".join(lines)
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +56,19 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value.is_integer() else repr(value)
 
 
-def _per_metric(name: str, item: Item, metrics: Sequence[Metric], row: Sequence[float]) -> str:
+def _per_metric(name: str, item: Item, view: View, row: Sequence[float]) -> str:
+    """One line per metric that has a number; whole numbers for all of them are the usual case."""
+    try:
+        numbers = tuple(map(int, row))
+    except ValueError:  # a NaN, which stands for no number
+        numbers = ()
+    if numbers == tuple(row):
+        return view.template(name).replace(_ID, item.id) % numbers
     head = f'{name}{{id="{item.id}",metric="'
     return "".join(
         [
             f'{head}{metric.name}"}} {_number(value)}\n'
-            for metric, value in zip(metrics, row, strict=True)
+            for metric, value in zip(view.metrics, row, strict=True)
             if not math.isnan(value)
         ]
     )
@@ -58,7 +77,7 @@ def _per_metric(name: str, item: Item, metrics: Sequence[Metric], row: Sequence[
 def _values(name: str, item: Item, state: ItemState, view: View) -> str:
     if state.hours is None or state.is_stale(view.now, view.stale_after_seconds):
         return ""
-    return _per_metric(name, item, view.metrics, state.hours.shown)
+    return _per_metric(name, item, view, state.hours.shown)
 
 
 def _sums(name: str, item: Item, state: ItemState, view: View) -> str:
@@ -68,7 +87,7 @@ def _sums(name: str, item: Item, state: ItemState, view: View) -> str:
         total if metric.additive else math.nan
         for metric, total in zip(view.metrics, state.hours.sums(), strict=True)
     ]
-    return _per_metric(name, item, view.metrics, sums)
+    return _per_metric(name, item, view, sums)
 
 
 def _covered(name: str, item: Item, state: ItemState, view: View) -> str:
@@ -80,7 +99,7 @@ def _covered(name: str, item: Item, state: ItemState, view: View) -> str:
 def _reported(name: str, item: Item, state: ItemState, view: View) -> str:
     if state.total is None or state.is_stale(view.now, view.stale_after_seconds):
         return ""
-    return _per_metric(name, item, view.metrics, state.total)
+    return _per_metric(name, item, view, state.total)
 
 
 def _bucket_start(name: str, item: Item, state: ItemState, _view: View) -> str:

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from exporter.figures.window import WINDOW_HOURS, AnswerWindow, whole_hours
+from exporter.figures.window import WINDOW_HOURS, AnswerHours, ToldHours
 from exporter.model import HOUR_SECONDS, ItemReport, has_number
 
 
@@ -49,12 +49,9 @@ class Hours:
         """The metrics of the hour shown."""
         return self.values[-self.width :]
 
-    def row(self, hour: int) -> array[float] | None:
-        """The metrics of `hour`, None outside the hours held."""
-        index = hour - self.first
-        if not 0 <= index < self.count:
-            return None
-        return self.values[index * self.width : (index + 1) * self.width]
+    def between(self, first: int, last: int) -> array[float]:
+        """The metrics of the hours `first` to `last`, which must be among those held, one after another."""
+        return self.values[(first - self.first) * self.width : (last + 1 - self.first) * self.width]
 
     def rows(self) -> Iterator[tuple[int, array[float]]]:
         """Yield (hour, metrics), oldest first, hours of which nothing is known included."""
@@ -97,29 +94,65 @@ class Merged:
     revised: int
 
 
-def merge(hours: Hours | None, report: ItemReport, width: int, window: AnswerWindow) -> Merged:
+def merge(hours: Hours | None, report: ItemReport, width: int, answer: AnswerHours) -> Merged:
     """Lay the whole, complete hours of one answer over those known: the newest answer wins.
 
     An hour cut by the window or still running when X answered is no hour here, so it never replaces a
     complete one. Hours that the answer does not name stay.
     """
-    told = _told(report, width, window)
+    told = answer.told(report.starts)
+    if told.is_run:
+        run = _joined(hours, report, width, told)
+        if run is not None:
+            return Merged(run, _revised(hours, run))
+    rows = _rows(report, width, told)
     if hours is None:
-        return Merged(_packed(told, width), 0)
+        return Merged(_packed(rows, width), 0)
     known = dict(hours.rows())
     revised = sum(
-        hour in known and has_number(known[hour]) and known[hour].tobytes() != row.tobytes()
-        for hour, row in told.items()
+        hour in known and known[hour].tobytes() != row.tobytes() and has_number(known[hour])
+        for hour, row in rows.items()
     )
-    return Merged(_packed(known | told, width), revised)
+    return Merged(_packed(known | rows, width), revised)
 
 
-def _told(report: ItemReport, width: int, window: AnswerWindow) -> dict[int, array[float]]:
-    told: dict[int, array[float]] = {}
-    for hour, index in whole_hours(report.starts, window):
+def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours) -> Hours | None:
+    """The usual case without a loop: a run of hours that reaches to the newest, known ones before it.
+
+    None when it is not that case.
+    """
+    (first, row), (last, last_row) = told.rows[0], told.rows[-1]
+    values = report.values[row * width : (last_row + 1) * width]
+    if not has_number(values[-width:]) or (hours is not None and hours.last > last):
+        return None
+    oldest = last - WINDOW_HOURS + 1
+    if hours is None or hours.last < oldest or oldest >= first:
+        return Hours(max(first, oldest), width, values[max(0, oldest - first) * width :])
+    if not hours.first < first <= hours.last + 1:
+        return None if hours.last + 1 < first else Hours(first, width, values)
+    oldest = max(oldest, hours.first)
+    before = hours.values[(oldest - hours.first) * width : (first - hours.first) * width]
+    return Hours(oldest, width, before + values)
+
+
+def _revised(before: Hours | None, after: Hours) -> int:
+    """In how many hours both know `after` says something else than a `before` that said anything."""
+    if before is None:
+        return 0
+    first, last = max(before.first, after.first), min(before.last, after.last)
+    old = before.between(first, last)
+    if old.tobytes() == after.between(first, last).tobytes():
+        return 0
+    pairs = ((before.between(hour, hour), after.between(hour, hour)) for hour in range(first, last + 1))
+    return sum(has_number(old) and old.tobytes() != new.tobytes() for old, new in pairs)
+
+
+def _rows(report: ItemReport, width: int, told: ToldHours) -> dict[int, array[float]]:
+    rows: dict[int, array[float]] = {}
+    for hour, index in told.rows:
         row = report.values[index * width : (index + 1) * width]
-        told[hour] = _overlaid(told[hour], row) if hour in told else row
-    return told
+        rows[hour] = _overlaid(rows[hour], row) if hour in rows else row
+    return rows
 
 
 def _overlaid(earlier: array[float], later: array[float]) -> array[float]:
@@ -128,7 +161,7 @@ def _overlaid(earlier: array[float], later: array[float]) -> array[float]:
 
 
 def _packed(rows: dict[int, array[float]], width: int) -> Hours | None:
-    newest = max((hour for hour, row in rows.items() if has_number(row)), default=None)
+    newest = next((hour for hour in sorted(rows, reverse=True) if has_number(rows[hour])), None)
     if newest is None:
         return None
     oldest = max(min(rows), newest - WINDOW_HOURS + 1)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from exporter.figures.hours import Hours, merge
-from exporter.figures.window import AnswerWindow
+from exporter.figures.window import AnswerHours
 from exporter.model import ItemProblem, ItemReport
 
 
@@ -50,15 +50,15 @@ def absorbed(
     report: ItemReport | None,
     problems: Sequence[ItemProblem],
     width: int,
-    window: AnswerWindow,
+    answer: AnswerHours,
 ) -> tuple[ItemState, int]:
     """`state` after an answer that asked for the item, and how many known hours the answer restated.
 
     `report` is None when the answer has none for the item: X answered without data, so `up` falls, while
     the hours stand until they are stale.
     """
-    answered = replace(state, up=False, total=None, answered_at=window.sent_at, problems=tuple(problems))
+    answered = replace(state, up=False, total=None, answered_at=answer.sent_at, problems=tuple(problems))
     if report is None:
         return answered, 0
-    merged = merge(state.hours, report, width, window)
+    merged = merge(state.hours, report, width, answer)
     return replace(answered, up=report.carries_data, hours=merged.hours, total=report.total), merged.revised

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from exporter.model import HOUR_SECONDS
 
@@ -63,12 +64,39 @@ def labels_name_ends(labels: Sequence[float], received_at: float) -> bool:
     return max(labels, default=0.0) > received_at + FUTURE_MARGIN_SECONDS
 
 
-def whole_hours(labels: Sequence[float], window: AnswerWindow) -> Iterator[tuple[int, int]]:
-    """Yield (hour, row) for each of `labels` that may be shown, in the answer's order."""
-    hours: dict[float, int | None] = {}
-    for row, label in enumerate(labels):
-        if label not in hours:
-            hours[label] = window.hour_of(label)
-        hour = hours[label]
-        if hour is not None:
-            yield hour, row
+@dataclass(frozen=True, slots=True)
+class ToldHours:
+    """Which hours a report tells: `rows` holds (hour, row of the report) in the answer's order.
+
+    `is_run` says that the hours follow one another without gap, repetition or disorder, as do their rows.
+    """
+
+    rows: tuple[tuple[int, int], ...]
+    is_run: bool
+
+
+class AnswerHours:
+    """The whole, complete hours of one answer, whose items mostly share their labels."""
+
+    def __init__(self, window: AnswerWindow) -> None:
+        self._window = window
+        self._known: dict[tuple[float, ...], ToldHours] = {}
+
+    @property
+    def sent_at(self) -> float:
+        """When the answer was asked for, Unix seconds of X's clock."""
+        return self._window.sent_at
+
+    def told(self, labels: tuple[float, ...]) -> ToldHours:
+        """What of `labels` may be shown, and as which hour."""
+        known = self._known.get(labels)
+        if known is None:
+            known = self._known[labels] = self._told(labels)
+        return known
+
+    def _told(self, labels: tuple[float, ...]) -> ToldHours:
+        hours = [(self._window.hour_of(label), row) for row, label in enumerate(labels)]
+        rows = tuple((hour, row) for hour, row in hours if hour is not None)
+        steps = pairwise(rows)
+        is_run = all(later == (hour + 1, row + 1) for (hour, row), later in steps)
+        return ToldHours(rows, bool(rows) and is_run)

@@ -96,11 +96,11 @@ class OAuth2Signer:
         if stamp is None or stamp != self._stamp:
             self._looked = True
             try:
-                self._tokens = await self._keeper.load()
-                self._file_trouble = None
+                self._take(await self._keeper.load())
+                self._stamp, self._file_trouble = stamp, None
             except CredentialsError as error:
-                self._file_trouble = str(error)
-            self._stamp = stamp
+                # Without a stamp the next look reads again: the trouble may be over with the file unchanged.
+                self._stamp, self._file_trouble = None, str(error)
         return self.status()
 
     def status(self) -> SignInStatus:
@@ -171,14 +171,20 @@ class OAuth2Signer:
         except CredentialsError as error:
             self._failed(str(error))
             return False
-        self._tokens = exchange.tokens
+        self._take(exchange.tokens)
         if exchange.outcome is not None:
             self._observer.refreshed(self.account, exchange.outcome, exchange.sentence)
         if exchange.outcome in {None, RefreshOutcome.SUCCESS}:
-            self._failures, self._hold_until, self._trouble = 0, 0.0, None
             return False
         self._failed(exchange.sentence)
         return exchange.outcome is RefreshOutcome.AMBIGUOUS
+
+    def _take(self, tokens: AccountTokens | None) -> None:
+        old, new = (kept.pair if kept else None for kept in (self._tokens, tokens))
+        if old != new:
+            # A new pair, whoever got it, ends what was wrong with the old one.
+            self._failures, self._hold_until, self._trouble = 0, 0.0, None
+        self._tokens = tokens
 
     def _failed(self, sentence: str) -> None:
         self._failures += 1
