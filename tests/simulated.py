@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,12 +61,18 @@ def config_text(media: int = 0, posts: int = 0, extra: str = "", top: str = "") 
 
 @dataclass(slots=True)
 class Play:
-    """The engine at work against `x`; `clock` gives the virtual time."""
+    """The engine at work against `x`; `clock` gives the virtual time, `waits` what was slept for."""
 
     x: Simulator
     engine: Engine
     clock: Callable[[], float]
-    waits: list[float] = field(default_factory=list)
+    waits: list[float]
+    open_engine: Callable[[], Coroutine[Any, Any, Engine]]
+
+    async def restart(self) -> None:
+        """Stop the engine and start one that knows nothing of it."""
+        await self.engine.stop()
+        self.engine = await self.open_engine()
 
     def feed(self, kind: Kind = Kind.MEDIA) -> Feed:
         """The only account's feed of `kind`."""
@@ -103,25 +109,29 @@ def play(
 ) -> T:
     """Run `act` with an engine that watches what the configuration `text` names."""
 
-    async def scene(clock: Callable[[], float]) -> T:
+    async def stage(clock: Callable[[], float]) -> T:
         account = Account("brand", "1", "brand", (TOKEN,))
         world = sim_world or SimWorld((account,), any_id=True)
         x = Simulator(world, clock=clock, knobs=knobs, limits=limits)
-        metrics = SelfMetrics(CollectorRegistry(), version="0", revision="")
         waits: list[float] = []
 
         async def sleep(seconds: float) -> None:
             waits.append(seconds)
             await asyncio.sleep(seconds)
 
-        engine = Engine(_world(x, clock, sleep, random), metrics, silent_logger())
-        await engine.apply(parse_config((text or config_text(1)).encode(), "test.yaml", Path.cwd(), {}))
-        try:
-            return await act(Play(x, engine, clock, waits))
-        finally:
-            await engine.stop()
+        async def open_engine() -> Engine:
+            metrics = SelfMetrics(CollectorRegistry(), version="0", revision="")
+            engine = Engine(_world(x, clock, sleep, random), metrics, silent_logger())
+            await engine.apply(parse_config((text or config_text(1)).encode(), "test.yaml", Path.cwd(), {}))
+            return engine
 
-    return virtual_time.run(epoch, scene)
+        scene = Play(x, await open_engine(), clock, waits, open_engine)
+        try:
+            return await act(scene)
+        finally:
+            await scene.engine.stop()
+
+    return virtual_time.run(epoch, stage)
 
 
 def _world(
