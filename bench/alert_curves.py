@@ -39,6 +39,7 @@ class Item:
     unscraped: tuple[float, float] | None = None
     name: str = ""
     kind: str = "media"
+    account: str = "brand"
     instance: str = "a:9877"
 
 
@@ -54,7 +55,7 @@ def decay(half_life: float, since: float = 0.0) -> Curve:
 
 def first_burst(created: float) -> Curve:
     """How a new post starts: many times its later level, falling with a power of its age."""
-    return lambda hour: 1 + 4 * max(hour - created, 0.3) ** -1.3
+    return lambda hour: 1 + 4 * math.pow(max(hour - created, 0.3), -1.3)
 
 
 def night(fold: float, phase: float = 0.0, *, steep: bool = False) -> Curve:
@@ -97,9 +98,7 @@ def figures(
 def born(amounts: Sequence[float | None], created: float) -> tuple[float | None, ...]:
     """`amounts` without the hours before `created`, the first one cut as the clock cuts it."""
     return tuple(
-        None
-        if amount is None or hour + 1 <= created
-        else float(round(amount * min(1.0, hour + 1 - created)))
+        None if amount is None or hour + 1 <= created else float(round(amount * min(1.0, hour + 1 - created)))
         for hour, amount in enumerate(amounts)
     )
 
@@ -114,7 +113,7 @@ def scraped(item: Item) -> list[tuple[str, str]]:
     metric = "video_views" if item.kind == "media" else "impressions"
     analytics = "x_media_analytics" if item.kind == "media" else "x_post_insights"
     place = f'id="{item.id}",instance="{item.instance}",job="x"'
-    about = f'{place},account="brand",name="{item.name or item.id}"'
+    about = f'{place},account="{item.account}",name="{item.name or item.id}"'
     values, starts = _shown(item)
     series: list[tuple[str, Iterable[float | None]]] = [
         (f'{analytics}{{{place},metric="{metric}"}}', values),

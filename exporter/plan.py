@@ -41,11 +41,6 @@ class FeedPlan:
         polls_per_window = max(1.0, WINDOW_SECONDS / self.every_seconds)
         return self.requests * polls_per_window / KNOWN_LIMIT
 
-    @property
-    def least_duration_seconds(self) -> float:
-        """How long one full poll takes at least under the known limit: whole windows waited for."""
-        return (math.ceil(self.requests / KNOWN_LIMIT) - 1) * WINDOW_SECONDS
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -110,11 +105,18 @@ def _too_slow(feed: FeedPlan, config: Config) -> Fault:
     message = (
         f"one full poll takes longer than poll.every: {feed.items} {_plural(feed.kind)} of account "
         f"{feed.account} are {feed.requests} requests of {feed.endpoint.batch_size} to {feed.endpoint}; at "
-        f"{KNOWN_LIMIT} requests per 15 minutes that is {least / 60:.0f} minutes, and poll.every is "
-        f"{feed.every_seconds / 60:.0f} minutes; raise poll.every or watch fewer items"
+        f"{KNOWN_LIMIT} requests per 15 minutes that is {_duration(least)}, and poll.every is "
+        f"{_duration(feed.every_seconds)}; raise poll.every or watch fewer items"
     )
     return Fault(str(config.file), 0, 0, "poll.every", message)
 
 
 def _plural(kind: Kind) -> str:
     return "media" if kind is Kind.MEDIA else "posts"
+
+
+def _duration(seconds: float) -> str:
+    """`seconds`, whole ones, as durations are written in the configuration, such as 1h3s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return "".join(f"{count}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if count)

@@ -1,8 +1,8 @@
 """What systemd is told about this process: ready, reloading, stopping, still alive.
 
-systemd names a datagram socket in ``NOTIFY_SOCKET`` and, where the unit sets ``WatchdogSec=``, the time in
-microseconds after which silence counts as hanging in ``WATCHDOG_USEC`` (sd_notify(3), sd_watchdog_enabled(3)).
-Started by anything else, nothing is told and nothing fails.
+systemd names a datagram socket in ``NOTIFY_SOCKET`` and, where the unit sets ``WatchdogSec=``, in
+``WATCHDOG_USEC`` the microseconds of silence that it takes for hanging: sd_notify(3) and
+sd_watchdog_enabled(3). Started by anything else, nothing is told and nothing fails.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ServiceManager:
         self._tell("STOPPING=1")
 
     async def keep_alive(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        """Give signs of life, twice as often as they are expected, until cancelled or where none are expected."""
+        """Give signs of life, twice as often as expected, until cancelled; return where none are expected."""
         while self.watchdog_seconds is not None:
             self._tell("WATCHDOG=1")
             await sleep(self.watchdog_seconds / 2)

@@ -205,6 +205,26 @@ def test_resets_that_machines_round_differently_are_one_window() -> None:
     assert ledger.decide(NOW, 1) == 601 + JITTER
 
 
+def test_a_window_goes_on_through_answers_that_do_not_name_its_reset() -> None:
+    ledger = ledger_with(5, NOW + 600)
+    exchange(ledger, NOW, {"x-rate-limit-remaining": "0"})
+    assert ledger.decide(NOW, 1) == 600 + JITTER
+    assert ledger.current(NOW) == {Window.M15: RateWindow(300, 0, NOW + 600)}
+
+
+def test_a_reset_that_x_moves_begins_the_window_it_tells_of() -> None:
+    ledger = ledger_with(5, NOW + 600)
+    exchange(ledger, NOW, told(0, NOW + 300))
+    assert ledger.decide(NOW, 1) == 300 + JITTER
+    assert ledger.current(NOW) == {Window.M15: RateWindow(300, 0, NOW + 300)}
+
+
+def test_an_answer_whose_window_is_over_already_says_nothing_of_the_next() -> None:
+    ledger = ledger_with(0, NOW - 3)
+    assert ledger.decide(NOW, 1) == 0
+    assert ledger.current(NOW) == {Window.M15: RateWindow(300, None, NOW - 3)}
+
+
 def test_a_reset_that_is_centuries_away_closes_a_window_for_a_quarter_of_an_hour() -> None:
     ledger = ledger_with(0, 99_999_999_999)
     assert ledger.decide(NOW, 1) == 900 + JITTER
@@ -301,6 +321,24 @@ def test_limits_outlive_a_restart_with_requests_in_flight_taken() -> None:
     assert after.decide(NOW + 1, 1) == 29 + JITTER
     assert after.decide(NOW + 31, 1) == 0
     assert after.decide(NOW + 31, 2) > 1
+
+
+def test_limits_of_a_kind_that_is_not_known_are_not_restored() -> None:
+    state = ledger_with(0, NOW + 600).state()
+    windows = state["windows"]
+    assert isinstance(windows, dict)
+    ledger = Ledger(JITTER)
+    ledger.restore({**state, "windows": {"x-week-limit": windows["x-rate-limit"]}}, NOW)
+    assert ledger.decide(NOW, 1) == 0
+
+
+@pytest.mark.parametrize("junk", [10**400, -(10**400), math.inf, math.nan, "soon", None, True])
+def test_times_that_cannot_be_are_not_restored(junk: object) -> None:
+    state = ledger_with(1, NOW + 600).state()
+    for key in ("last_sent_timestamp_seconds", "blocked_until_timestamp_seconds"):
+        ledger = Ledger(JITTER)
+        ledger.restore({**state, key: junk}, NOW)
+        assert 0 <= ledger.decide(NOW, 5) <= 600 + JITTER
 
 
 @given(

@@ -78,7 +78,9 @@ def test_signs_of_life_come_twice_as_often_as_expected(listener: Listener) -> No
         {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(PID + 1)},
     ],
 )
-def test_no_sign_of_life_is_given_where_none_is_expected(listener: Listener, watchdog: dict[str, str]) -> None:
+def test_no_sign_of_life_is_given_where_none_is_expected(
+    listener: Listener, watchdog: dict[str, str]
+) -> None:
     manager = ServiceManager.from_environ({"NOTIFY_SOCKET": listener.name, **watchdog}, PID)
     asyncio.run(manager.keep_alive())
     assert listener.heard() is None

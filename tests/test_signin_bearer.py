@@ -33,6 +33,12 @@ def test_a_token_in_a_file_is_stripped(tmp_path: Path) -> None:
     assert header(on_file(tmp_path / "token")) == "Bearer from-file"
 
 
+def test_a_file_that_stays_keeps_its_token(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("same")
+    signer = on_file(tmp_path / "token")
+    assert [header(signer), header(signer)] == ["Bearer same"] * 2
+
+
 def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("first")
     signer = on_file(tmp_path / "token")

@@ -360,6 +360,15 @@ def test_lines_of_a_terminal_come_one_by_one_until_its_end() -> None:
         os.close(reading)
 
 
+def test_a_terminal_that_is_torn_away_is_the_end_of_input() -> None:
+    ours, theirs = os.openpty()
+    os.close(theirs)
+    try:
+        assert asyncio.run(TerminalLines(ours)()) is None
+    finally:
+        os.close(ours)
+
+
 def imported(world: World, content: str | None = None) -> Login:
     file = world.state_dir.parent / "refresh-token"
     if content is not None:
@@ -533,3 +542,34 @@ def test_a_pair_without_an_access_token_is_stored_without_asking_who_it_is(world
     world.faults = [fails(200, b'{"refresh_token": "only"}')]
     assert imported(world, "refresh-1-1") == Login("brand", None, None, (), ())
     assert len(world.requests) == 1
+
+
+def test_a_visitor_who_says_nothing_does_not_keep_the_page_open() -> None:
+    async def go() -> None:
+        async with asyncio.timeout(8):
+            async with callback_page(0, lambda _: None) as page:
+                _, writer = await asyncio.open_connection("127.0.0.1", page.port)
+                await asyncio.sleep(0)
+                async with httpx.AsyncClient() as browser:
+                    await browser.get(f"http://127.0.0.1:{page.port}/callback")
+            writer.close()
+
+    asyncio.run(go())
+
+
+def test_a_page_that_is_loaded_twice_counts_once() -> None:
+    async def go() -> list[str]:
+        answers = iter([Code(Secret("first")), Code(Secret("second"))])
+        async with callback_page(0, lambda _: next(answers)) as page, httpx.AsyncClient() as browser:
+            address = f"http://127.0.0.1:{page.port}/callback"
+            first = asyncio.create_task(browser.get(address))
+            redirect = await page.redirect()
+            second = asyncio.create_task(browser.get(address))
+            await asyncio.wait({second}, timeout=0.2)
+            assert redirect == await page.redirect() == Code(Secret("first"))
+            page.finish("Done", "Close this page.")
+            return [(await first).text, (await second).text]
+
+    one, two = asyncio.run(go())
+    assert one == two
+    assert "Done" in one

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import stat
@@ -277,6 +278,25 @@ def test_waiting_for_the_lock_ends_with_an_error_that_names_it(disk: Disk) -> No
                 await AccountLock(disk, "brand", asyncio.sleep, 0.1).__aenter__()
 
     asyncio.run(hold())
+
+
+def test_a_file_system_without_locks_is_an_error_that_says_so(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(_handle: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(CredentialsError, match="No locks available"):
+        asyncio.run(AccountLock(disk, "brand", asyncio.sleep, 1.0).__aenter__())
+
+
+def test_a_directory_that_is_none_has_no_stamp_and_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("a file")
+    store = TokenStore(Disk(tmp_path / "tokens"), "brand")
+    assert store.stamp() is None
+    with pytest.raises(CredentialsError, match="cannot be read: Not a directory"):
+        store.load()
 
 
 def test_a_refresh_that_cannot_write_its_mark_sends_nothing(tmp_path: Path) -> None:

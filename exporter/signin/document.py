@@ -62,10 +62,8 @@ def _unreadable(file: str, account: str) -> str:
     )
 
 
-def _reveal(value: object) -> object:
-    if isinstance(value, Secret):
-        return value.reveal()
-    raise NotImplementedError
+def _reveal(value: Secret) -> str:
+    return value.reveal()
 
 
 def _conceal(kind: type, value: object) -> object:

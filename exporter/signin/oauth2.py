@@ -108,12 +108,15 @@ class OAuth2Signer:
         known = self._looked and self._file_trouble is None
         why = login_reason(self._tokens, self.account, self._keeper.client_id) if known else None
         pair = self._tokens.pair if self._tokens else None
+        step = self._step()
+        # What went wrong with a refresh that is not due any more worries nobody.
+        trouble = None if step is Step.USE else self._trouble
         return SignInStatus(
             self.account,
             login_required=why is not None,
             token_expiry_timestamp_seconds=pair.expires_timestamp_seconds if pair else None,
-            sentence=self._keeper.unsaved or self._file_trouble or why or self._trouble,
-            retry_timestamp_seconds=self._hold_until if self._step() is Step.WAIT else None,
+            sentence=self._keeper.unsaved or self._file_trouble or why or trouble,
+            retry_timestamp_seconds=self._hold_until if step is Step.WAIT else None,
         )
 
     async def aclose(self, wait_seconds: float) -> None:

@@ -12,8 +12,8 @@ from exporter.errors import StartError
 _ADDRESS = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^\[\]:]*)):(?P<port>[0-9]{1,5})")
 _HIGHEST_PORT = 65535
 
-# Enough for every scraper there is to knock at once.
-_BACKLOG = 128
+# Enough for every scraper there is to knock at once, among many that only knock.
+_BACKLOG = 1024
 
 # A client that takes nothing for so long is cut off by the kernel, and its buffered answer freed.
 _SEND_TIMEOUT_MS = 30_000

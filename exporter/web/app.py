@@ -16,6 +16,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.exposition.page import Page
+from exporter.web.guard import Guard
+from exporter.web.live import LiveWebConfig
 from exporter.web.metrics import MetricsEndpoint
 
 # Pages bring their own style and pictures and run no code.
@@ -44,8 +46,9 @@ class WebServices:
     routes: Sequence[BaseRoute] = ()
 
 
-def build_app(services: WebServices) -> ASGIApp:
-    """The application that serves `services`."""
+def build_app(services: WebServices, web_config: LiveWebConfig | None = None) -> ASGIApp:
+    """The application that serves `services`, to whom `web_config` allows it; to everybody without one."""
+    guard = [] if web_config is None else [Middleware(Guard, web_config)]
     metrics = MetricsEndpoint(services.page, services.registry, services.before_scrape)
     return Starlette(
         routes=[
@@ -56,7 +59,7 @@ def build_app(services: WebServices) -> ASGIApp:
             Route("/-/reload", _reload(services.reload), methods=["POST"]),
             *services.routes,
         ],
-        middleware=[Middleware(_CommonHeaders)],
+        middleware=[Middleware(_CommonHeaders), *guard],
     )
 
 

@@ -1,44 +1,103 @@
-"""One client's connection, and how long it may take to say what it wants."""
+"""One client's connection: HTTP/1.1, and how long each part of it may take."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from exporter.web.crowd import Crowd, Standing
 
 # From the connection, or from the first byte of a further request, to the end of the request's head.
 _HEAD_SECONDS = 10
+# From the first moment that the client does not keep up with its answer to the answer's end.
+_ANSWER_SECONDS = 60
 
 
 class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1 connection, closed when a request's head does not arrive in time.
+    """uvicorn's HTTP/1.1 connection, closed when a head or the taking of an answer lasts too long.
 
-    uvicorn limits the wait between two requests but not the wait for the rest of one.
+    uvicorn limits the wait between two requests but not the wait for the rest of one, nor for a client
+    that reads drop by drop. `crowd` is told what the client does.
     """
 
-    _deadline: asyncio.TimerHandle | None = None
+    def __init__(self, config: Config, crowd: Crowd, state: ServerState) -> None:
+        super().__init__(config, state, app_state={})
+        # What a stranger sends that is no HTTP would be a line of the log each time.
+        self.logger = _errors_of(self.logger)
+        self._crowd = crowd
+        self._head_deadline: asyncio.TimerHandle | None = None
+        self._answer_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Await the first request."""
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(_HEAD_SECONDS, transport.abort)
+        # What is written and not taken yet is one chunk at most; the kernel holds enough besides.
+        transport.set_write_buffer_limits(high=0)
+        self._head_deadline = self.loop.call_later(_HEAD_SECONDS, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Let a complete head stop the wait, and the first byte of another start it anew."""
         super().data_received(data)
-        # Declared to be there always, and None until the first request.
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and not cycle.response_complete:
-            self._stop_waiting()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(_HEAD_SECONDS, self.transport.abort)
+        if self._is_answering:
+            self._head_deadline = _stopped(self._head_deadline)
+            self._settle()
+        elif self._head_deadline is None:
+            self._head_deadline = self.loop.call_later(_HEAD_SECONDS, self.transport.abort)
+
+    def on_response_complete(self) -> None:
+        """Take up what was asked for meanwhile, or wait for more."""
+        super().on_response_complete()
+        self._settle()
+
+    def pause_writing(self) -> None:
+        """Wait for the client, which has taken too little so far, but not for ever."""
+        super().pause_writing()
+        if self._answer_deadline is None:
+            self._answer_deadline = self.loop.call_later(_ANSWER_SECONDS, self.transport.abort)
+        self._settle()
+
+    def resume_writing(self) -> None:
+        """Go on with the answer."""
+        super().resume_writing()
+        self._settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
-        self._stop_waiting()
+        self._head_deadline = _stopped(self._head_deadline)
+        self._answer_deadline = _stopped(self._answer_deadline)
         super().connection_lost(exc)
+        self._crowd.leave(self)
 
-    def _stop_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def drop(self) -> None:
+        """End the connection at once."""
+        self.transport.abort()
+
+    @property
+    def _is_answering(self) -> bool:
+        # Declared to be there always, and None until the first request.
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _settle(self) -> None:
+        if self.flow.write_paused:
+            self._crowd.stand(self, Standing.SLOW)
+        elif self._is_answering:
+            self._crowd.stand(self, Standing.SERVED)
+        else:
+            self._answer_deadline = _stopped(self._answer_deadline)
+            self._crowd.stand(self, Standing.IDLE)
+
+
+def _stopped(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
+
+
+def _errors_of(logger: logging.Logger) -> logging.Logger:
+    quiet = logging.Logger(logger.name, logging.ERROR)
+    quiet.parent = logger
+    return quiet

@@ -15,7 +15,7 @@ from exporter.exposition.page import Body, Page
 from exporter.exposition.registry_text import RegistryText
 
 # What one client that reads slowly may hold in memory beside the page that all share.
-_WRITE_BYTES = 256 * 1024
+_WRITE_BYTES = 64 * 1024
 
 
 class MetricsEndpoint:

@@ -118,6 +118,10 @@ class _Tally:
         """How many requests X surely still takes, those in flight included."""
         return (self.told.remaining or 0) - self.unseen
 
+    def is_over(self, now: float) -> bool:
+        """Whether X has opened a new window since, of which nothing is known yet."""
+        return now >= self.reset
+
 
 @dataclass(frozen=True, slots=True)
 class _Saved:
@@ -166,7 +170,7 @@ class Ledger:
 
     def awaits_answer(self, now: float) -> bool:
         """Whether others must wait for the request in flight, whose answer will tell what is left."""
-        unknown = not self._contacted or any(self._is_over(tally, now) for tally in self._tallies.values())
+        unknown = not self._contacted or any(tally.is_over(now) for tally in self._tallies.values())
         return unknown and self._in_flight > 0
 
     def sent(self, now: float) -> None:
@@ -182,7 +186,7 @@ class Ledger:
         self._in_flight = max(0, self._in_flight - 1)
         self._unseen_together += 1
         for tally in self._tallies.values():
-            if not self._is_over(tally, now):
+            if not tally.is_over(now):
                 tally.unseen += 1
 
     def observe(self, headers: Mapping[str, str], now: float) -> None:
@@ -192,7 +196,7 @@ class Ledger:
         if not told:
             return
         self._unseen_together = max(0, self._unseen_together - 1)
-        for prefix in [key for key, tally in self._tallies.items() if self._is_over(tally, now)]:
+        for prefix in [key for key, tally in self._tallies.items() if tally.is_over(now)]:
             del self._tallies[prefix]
         for prefix, window in told.items():
             self._take(prefix, window, now)
@@ -206,7 +210,7 @@ class Ledger:
     def current(self, now: float) -> dict[Window, RateWindow]:
         """The windows as X last told them; `remaining` is None once the reset has passed."""
         return _tightest(
-            (prefix, tally.told if now < tally.reset else _emptied(tally.told))
+            (prefix, _emptied(tally.told) if tally.is_over(now) else tally.told)
             for prefix, tally in self._tallies.items()
         )
 
@@ -247,9 +251,6 @@ class Ledger:
         if due <= tally.left:
             return 0.0
         return self._last_sent + (tally.reset - self._last_sent) / (available + 1) - now
-
-    def _is_over(self, tally: _Tally, now: float) -> bool:
-        return now >= tally.reset
 
     def _take(self, prefix: str, window: RateWindow, now: float) -> None:
         """Take what X tells of one window; `window.remaining` is known."""
