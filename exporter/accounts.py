@@ -92,7 +92,9 @@ def open_account(config: AccountConfig, whole: Config, shop: Shop, before: Accou
     every = [endpoint for sources in endpoints.values() for endpoint in sources]
     known = before.channels if before is not None and _same_credentials(config, whole, before) else {}
     channels = {
-        endpoint: known.get(endpoint) or Channel(config.name, endpoint, surroundings, Ledger())
+        # Replicas that wait for the same reset do not all come back in the same second.
+        endpoint: known.get(endpoint)
+        or Channel(config.name, endpoint, surroundings, Ledger(1 + 2 * shop.world.random()))
         for endpoint in every
     }
     for channel in channels.values():

@@ -21,6 +21,7 @@ from exporter.engine import Engine
 from exporter.landing import landing_page
 from exporter.plan import plan_for
 from exporter.reloading import Reloader
+from exporter.sdnotify import ServiceManager
 from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.web.addresses import bind, parse_listen_address
 from exporter.web.app import WebServices, build_app
@@ -88,7 +89,8 @@ async def running(
         engine.start()
         _log_start(engine, config, server.port, log)
         try:
-            yield server.port
+            async with _known_to_systemd(ServiceManager.from_environ(os.environ, os.getpid())):
+                yield server.port
         finally:
             await engine.stop()
 
@@ -107,6 +109,18 @@ async def _reloading(reloader: Reloader, options: Options) -> AsyncIterator[None
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
+
+
+@asynccontextmanager
+async def _known_to_systemd(manager: ServiceManager) -> AsyncIterator[None]:
+    """Tell the service manager, if there is one, that the daemon works, lives, and stops."""
+    manager.ready()
+    alive = asyncio.create_task(manager.keep_alive())
+    try:
+        yield
+    finally:
+        alive.cancel()
+        manager.stopping()
 
 
 def _log_start(engine: Engine, config: Config, port: int, log: FilteringBoundLogger) -> None:

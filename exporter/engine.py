@@ -163,6 +163,8 @@ class Engine:
         poll = self._current().poll
         deadline = next_due(self._world.clock(), poll.every_seconds, poll.offset_seconds)
         try:
+            # What `login` in another process has changed shows even if nothing is asked of X.
+            await self.accounts[feed.watch.account].signer.look()
             await feed.poll(items, deadline)
         except asyncio.CancelledError:
             # Only the end of the process or of the account cancels a poll, and neither needs its result.

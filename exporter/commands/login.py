@@ -14,14 +14,13 @@ import click
 from exporter.config.load import load_config
 from exporter.config.settings import AccountConfig, Config, OAuth2Auth
 from exporter.reality import open_http
-from exporter.signin.introduction import Login, XAccess
+from exporter.signin.introduction import Login
 from exporter.signin.login import Talk
 from exporter.signin.login import login as sign_in
 from exporter.signin.scheme import Surroundings, Unobserved
-from exporter.signin.schemes import open_endpoint, open_keeper
+from exporter.signin.schemes import open_access, open_keeper
 from exporter.signin.terminal import TerminalLines
 from exporter.signin.token_import import import_refresh_token
-from exporter.xapi.client import XClient
 
 
 def login(
@@ -64,8 +63,7 @@ async def _login(
     async with open_http(api) as http:
         surroundings = Surroundings(http, time.time, asyncio.sleep, random.random)
         keeper = open_keeper(account.name, auth, config.state_dir, surroundings, Unobserved())
-        client = XClient(http, api.base_url, api.timeout_seconds, clock=time.time, monotonic=time.monotonic)
-        x = XAccess(open_endpoint(auth, api, surroundings), client)
+        x = open_access(auth, api, surroundings)
         if token_file is not None:
             return await import_refresh_token(keeper, x, surroundings, token_file)
         terminal = TerminalLines(sys.stdin.fileno()) if sys.stdin.isatty() else None
