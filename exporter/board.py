@@ -78,15 +78,20 @@ class Board:
     async def watch(self, watches: Iterable[Watch], stale_after_seconds: float) -> None:
         """Show exactly `watches` from now on; items watched before keep their figures."""
         async with self._publishing:
-            before = self._slot_of
-            self._stale_after_seconds = stale_after_seconds
-            self._slots = {slot.key: slot for watch in watches for slot in _slots(watch)}
-            self._slot_of = {item.id: slot for slot in self._slots.values() for item in slot.items}
-            self._states = {
-                item_id: _carried_over(self._states.get(item_id), before.get(item_id), slot)
-                for item_id, slot in self._slot_of.items()
+            slots = {slot.key: slot for watch in watches for slot in _slots(watch)}
+            slot_of = {item.id: slot for slot in slots.values() for item in slot.items}
+            states = {
+                item_id: _carried_over(self._states.get(item_id), self._slot_of.get(item_id), slot)
+                for item_id, slot in slot_of.items()
             }
-            self._rebuild_page()
+            self._stale_after_seconds = stale_after_seconds
+            # Scrapes go on reading what was shown before until everything is ready.
+            pieces = await asyncio.to_thread(self._rendered_whole, slots.values(), states)
+            self._slots, self._slot_of, self._states = slots, slot_of, states
+            self._page.clear()
+            for key, shown in pieces.items():
+                self._page.publish(key, shown)
+            self._note_next_stale()
 
     async def absorb(
         self,
@@ -138,14 +143,15 @@ class Board:
                 self._page.update(slot.key, pieces)
         self._note_next_stale()
 
-    def _rebuild_page(self) -> None:
+    def _rendered_whole(
+        self, slots: Iterable[_Slot], states: Mapping[str, ItemState]
+    ) -> dict[str, dict[str, Piece]]:
         now = self._clock()
-        self._page.clear()
-        for slot in self._slots.values():
-            changing, slot.stale_at = self._rendered_slot(slot, self._states, now)
-            fixed = self._pieces(slot, self._states, now, configured=True)
-            self._page.publish(slot.key, {**fixed, **changing})
-        self._note_next_stale()
+        pieces: dict[str, dict[str, Piece]] = {}
+        for slot in slots:
+            changing, slot.stale_at = self._rendered_slot(slot, states, now)
+            pieces[slot.key] = self._pieces(slot, states, now, configured=True) | changing
+        return pieces
 
     def _note_next_stale(self) -> None:
         self._next_stale_at = min((slot.stale_at for slot in self._slots.values()), default=math.inf)
