@@ -18,11 +18,11 @@ from exporter import __version__
 from exporter.accounts import World
 from exporter.config.settings import Config
 from exporter.engine import Engine
-from exporter.landing import landing_page
 from exporter.plan import plan_for
 from exporter.reloading import Reloader
 from exporter.sdnotify import ServiceManager
 from exporter.selfmetrics.instruments import SelfMetrics
+from exporter.status.routes import status_routes
 from exporter.web.addresses import bind, parse_listen_address
 from exporter.web.app import WebServices, build_app
 from exporter.web.server import WebServer
@@ -58,8 +58,9 @@ async def serve(config: Config, options: Options, log: FilteringBoundLogger, wor
     Raises:
         StartError: the address cannot be listened on.
     """
+    stop = stop_signal()
     async with running(config, options, log, world):
-        await stop_signal()
+        await stop.wait()
         log.info("stopping")
 
 
@@ -82,8 +83,8 @@ async def running(
         registry=engine.metrics.registry,
         before_scrape=engine.board.withdraw_stale,
         ready=lambda: engine.ready,
-        landing=lambda: landing_page(engine),
         reload=reloader.reload if options.enable_lifecycle else None,
+        routes=status_routes(engine, world.clock),
     )
     async with WebServer(build_app(services), [listener]) as server, _reloading(reloader, options):
         engine.start()
@@ -136,8 +137,8 @@ def _log_start(engine: Engine, config: Config, port: int, log: FilteringBoundLog
     )
 
 
-async def stop_signal() -> None:
-    """Wait for SIGTERM or SIGINT; a second one ends the process at once."""
+def stop_signal() -> asyncio.Event:
+    """An event that SIGTERM or SIGINT sets from now on; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
@@ -150,4 +151,4 @@ async def stop_signal() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, note, number)
-    await stop.wait()
+    return stop

@@ -19,6 +19,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 
 import exporter as package
 from exporter.cli import cli, main
+from exporter.commands.console import local_url
 from exporter.simulator import Account, SimRequest, SimResponse, Simulator, World
 from exporter.simulator.metrics import INSIGHT_METRICS, MEDIA_METRICS
 from exporter.simulator.serving import Served
@@ -170,6 +171,19 @@ def test_a_busy_port_is_one_line_and_1(command: str, x: Served, write: Callable[
     (line,) = lines(ended.stderr)
     assert line.startswith(f"x-analytics-exporter: cannot listen on {address}: the port is in use; ")
     assert x.simulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("", "http://127.0.0.1:9877"),
+        ("127.0.0.1", "http://127.0.0.1:9877"),
+        ("::1", "http://[::1]:9877"),
+        ("exporter.example", "http://exporter.example:9877"),
+    ],
+)
+def test_an_address_is_printed_as_a_url_that_opens(host: str, url: str) -> None:
+    assert local_url(host, 9877) == url
 
 
 # check-config

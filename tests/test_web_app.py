@@ -36,7 +36,7 @@ def services() -> WebServices:
     )
     registry = CollectorRegistry()
     Counter("x_exporter_polls", "Polls.", registry=registry).inc()
-    return WebServices(page, registry, lambda: None, lambda: True, lambda: "<h1>Watched</h1>")
+    return WebServices(page, registry, lambda: None, lambda: True)
 
 
 def answer(
@@ -118,15 +118,7 @@ def test_head_is_answered_like_get_without_the_body() -> None:
     assert head.headers["content-type"] == get.headers["content-type"]
 
 
-def test_the_landing_page_may_run_no_code() -> None:
-    response = answer("/", services())
-    assert response.text == "<h1>Watched</h1>"
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in response.headers["content-security-policy"]
-    assert "script" not in response.headers["content-security-policy"]
-
-
-@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/nowhere"])
+@pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/-/ready", "/nowhere"])
 def test_every_answer_is_dated_and_not_to_be_guessed_at(path: str) -> None:
     headers = answer(path, services()).headers
     assert headers["x-content-type-options"] == "nosniff"
@@ -151,7 +143,7 @@ def test_an_unknown_path_is_a_plain_404() -> None:
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/-/ready"])
+@pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/-/ready"])
 def test_reading_paths_accept_no_post(path: str) -> None:
     response = answer(path, services(), method="POST")
     assert response.status_code == 405

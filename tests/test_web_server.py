@@ -50,7 +50,7 @@ def services(page: Page) -> WebServices:
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    return WebServices(page, registry, lambda: None, lambda: True, str)
+    return WebServices(page, registry, lambda: None, lambda: True)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from exporter.commands.console import local_url
 from exporter.config.load import parse_config
 from exporter.config.settings import Config
 from exporter.daemon import Options, running, stop_signal
@@ -30,16 +31,17 @@ def demo(listen_address: str, log_level: str, log_format: Format) -> int:
 
 
 async def _demo(listen_address: str, log_level: str, log_format: Format) -> None:
+    stop = stop_signal()
     log = build_logger(log_level, log_format)
     route_library_logs(log)
     host, _ = parse_listen_address(listen_address)
     now = time.time()
     simulator = Simulator(sample_world(now), clock=time.time, seed=SAMPLE_SEED)
     async with WebServer(asgi(simulator), [bind("127.0.0.1", 0)]) as api:
-        config = _config(f"http://127.0.0.1:{api.port}", now)
+        config = _config(local_url("", api.port), now)
         async with running(config, Options(listen_address, lambda: config), log, real_world()) as port:
-            _explain(f"http://{host or '127.0.0.1'}:{port}", f"http://127.0.0.1:{api.port}", config)
-            await stop_signal()
+            _explain(local_url(host, port), local_url("", api.port), config)
+            await stop.wait()
 
 
 def _config(base_url: str, now: float) -> Config:

@@ -7,6 +7,7 @@ import time
 
 import click
 
+from exporter.commands.console import local_url
 from exporter.daemon import stop_signal
 from exporter.simulator import Simulator, asgi
 from exporter.simulator.sample import SAMPLE_SEED, SAMPLE_TOKEN, sample_world
@@ -25,13 +26,14 @@ def simulate_api(listen: str) -> int:
 
 
 async def _serve(listen: str) -> None:
+    stop = stop_signal()
     host, port = parse_listen_address(listen)
     world = sample_world(time.time(), any_id=True)
     simulator = Simulator(world, clock=time.time, seed=SAMPLE_SEED)
     async with WebServer(asgi(simulator), [bind(host, port)]) as server:
-        base_url = f"http://{host or '127.0.0.1'}:{server.port}"
+        base_url = local_url(host, server.port)
         click.echo(f"A simulated X API listens on {base_url}; every well-formed id exists.")
         click.echo(f"  bearer token        {SAMPLE_TOKEN}")
         click.echo(f"  requests so far     {base_url}/_simulator/requests")
         click.echo("Stop it with Ctrl+C.")
-        await stop_signal()
+        await stop.wait()

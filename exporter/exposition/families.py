@@ -30,11 +30,11 @@ class View:
     stale_after_seconds: float
     _templates: dict[str, str] = field(default_factory=dict, repr=False)
 
-    def template(self, name: str) -> str:
-        """The lines of an item whose metrics all have whole numbers, with places for id and numbers."""
+    def template(self, name: str, metrics: Sequence[Metric]) -> str:
+        """The lines of an item whose `metrics` all have whole numbers, with places for id and numbers."""
         known = self._templates.get(name)
         if known is None:
-            lines = [f'{name}{{id="{_ID}",metric="{metric.name}"}} %d\n' for metric in self.metrics]
+            lines = [f'{name}{{id="{_ID}",metric="{metric.name}"}} %s\n' for metric in metrics]
             known = self._templates[name] = "".join(lines)
         return known
 
@@ -44,11 +44,13 @@ class Row:
     """One family: its head and the function that writes an item's sample lines, empty for none.
 
     `configured` says that the lines follow from the configuration alone, so that no answer changes them.
+    `withdrawn` says that an item has no lines here once its figures are stale.
     """
 
     family: Family
     lines: Callable[[str, Item, ItemState, View], str]
     configured: bool = False
+    withdrawn: bool = False
 
 
 def _number(value: float) -> str:
@@ -56,50 +58,42 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value.is_integer() else repr(value)
 
 
-def _per_metric(name: str, item: Item, view: View, row: Sequence[float]) -> str:
+def _per_metric(name: str, item: Item, view: View, metrics: Sequence[Metric], row: Sequence[float]) -> str:
     """One line per metric that has a number; whole numbers for all of them are the usual case."""
     try:
         numbers = tuple(map(int, row))
     except ValueError:  # a NaN, which stands for no number
         numbers = ()
     if numbers == tuple(row):
-        return view.template(name).replace(_ID, item.id) % numbers
+        return view.template(name, metrics).replace(_ID, item.id) % numbers
     head = f'{name}{{id="{item.id}",metric="'
     return "".join(
         [
             f'{head}{metric.name}"}} {_number(value)}\n'
-            for metric, value in zip(view.metrics, row, strict=True)
+            for metric, value in zip(metrics, row, strict=True)
             if not math.isnan(value)
         ]
     )
 
 
 def _values(name: str, item: Item, state: ItemState, view: View) -> str:
-    if state.hours is None or state.is_stale(view.now, view.stale_after_seconds):
-        return ""
-    return _per_metric(name, item, view, state.hours.shown)
+    return "" if state.hours is None else _per_metric(name, item, view, view.metrics, state.hours.shown)
 
 
 def _sums(name: str, item: Item, state: ItemState, view: View) -> str:
-    if state.hours is None or state.is_stale(view.now, view.stale_after_seconds):
+    if state.hours is None:
         return ""
-    sums = [
-        total if metric.additive else math.nan
-        for metric, total in zip(view.metrics, state.hours.sums(), strict=True)
-    ]
-    return _per_metric(name, item, view, sums)
+    pairs = zip(view.metrics, state.hours.sums(), strict=True)
+    sums = [total for metric, total in pairs if metric.additive]
+    return _per_metric(name, item, view, [metric for metric in view.metrics if metric.additive], sums)
 
 
-def _covered(name: str, item: Item, state: ItemState, view: View) -> str:
-    if state.hours is None or state.is_stale(view.now, view.stale_after_seconds):
-        return ""
-    return f'{name}{{id="{item.id}"}} {state.hours.covered()}\n'
+def _covered(name: str, item: Item, state: ItemState, _view: View) -> str:
+    return "" if state.hours is None else f'{name}{{id="{item.id}"}} {state.hours.covered()}\n'
 
 
 def _reported(name: str, item: Item, state: ItemState, view: View) -> str:
-    if state.total is None or state.is_stale(view.now, view.stale_after_seconds):
-        return ""
-    return _per_metric(name, item, view, state.total)
+    return "" if state.total is None else _per_metric(name, item, view, view.metrics, state.total)
 
 
 def _bucket_start(name: str, item: Item, state: ItemState, _view: View) -> str:
@@ -129,9 +123,10 @@ def _row(
     lines: Callable[[str, Item, ItemState, View], str],
     *,
     configured: bool = False,
+    withdrawn: bool = False,
 ) -> Row:
     origin = "From the configuration." if configured else _POLLED
-    return Row(Family(name, "gauge", f"{text} {origin}"), lines, configured)
+    return Row(Family(name, "gauge", f"{text} {origin}"), lines, configured, withdrawn)
 
 
 def _rows(kind: Kind) -> Iterator[Row]:
@@ -145,18 +140,26 @@ def _rows(kind: Kind) -> Iterator[Row]:
         f"Amount of each metric in the newest complete hour X reported for this {thing}"
         f" ({source}; watch_time_ms in milliseconds).",
         _values,
+        withdrawn=True,
     )
     yield _row(
         f"{values}_28h",
         f"Sum of each metric over the complete and known hours among the {thing}'s last 28 ({source}).",
         _sums,
+        withdrawn=True,
     )
-    yield _row(f"x_{thing}_28h_buckets", "How many hours the 28-hour sum covers, 1 to 28.", _covered)
+    yield _row(
+        f"x_{thing}_28h_buckets",
+        "How many hours the 28-hour sum covers, 1 to 28.",
+        _covered,
+        withdrawn=True,
+    )
     if kind is Kind.POST:
         yield _row(
             "x_post_insights_28h_reported",
             "X's own total over its sliding 28 hours, unaltered (GET /2/insights/28hr, metrics_total).",
             _reported,
+            withdrawn=True,
         )
     yield _row(
         f"x_{thing}_bucket_start_timestamp_seconds",
@@ -188,9 +191,13 @@ def sample_lines(
 
     Those that follow from the configuration alone, or those that answers and time change.
     """
+    fresh = [(item, state) for item, state in items if not state.is_stale(view.now, view.stale_after_seconds)]
     return {
         row.family.name: "".join(
-            [row.lines(row.family.name, item, state, view) for item, state in items]
+            [
+                row.lines(row.family.name, item, state, view)
+                for item, state in (fresh if row.withdrawn else items)
+            ]
         ).encode()
         for row in ROWS[kind]
         if row.configured is configured

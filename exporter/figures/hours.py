@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from struct import Struct
 
 from exporter.figures.window import WINDOW_HOURS, AnswerHours, ToldHours
 from exporter.model import HOUR_SECONDS, ItemReport, has_number
@@ -60,11 +61,16 @@ class Hours:
 
     def covered(self) -> int:
         """How many of the 28 hours that end with the hour shown are known, 1 to 28."""
+        if any(not math.isnan(sum(self._column(column))) for column in range(self.width)):
+            return self.count  # a metric that has a number in every hour, as most have
         return sum(has_number(row) for _, row in self.rows())
 
     def sums(self) -> list[float]:
         """Sum of each metric over the hours known, NaN for a metric no hour has a number for."""
-        return [_sum(self.values[column :: self.width]) for column in range(self.width)]
+        return [_sum(self._column(column)) for column in range(self.width)]
+
+    def _column(self, metric: int) -> array[float]:
+        return self.values[metric :: self.width]
 
     def reshaped(self, columns: Sequence[int | None]) -> Hours | None:
         """The same hours with other metrics: `columns` gives each new one's old place, None if it is new.
@@ -140,11 +146,13 @@ def _revised(before: Hours | None, after: Hours) -> int:
     if before is None:
         return 0
     first, last = max(before.first, after.first), min(before.last, after.last)
-    old = before.between(first, last)
-    if old.tobytes() == after.between(first, last).tobytes():
+    old, new = before.between(first, last).tobytes(), after.between(first, last).tobytes()
+    if old == new:
         return 0
-    pairs = ((before.between(hour, hour), after.between(hour, hour)) for hour in range(first, last + 1))
-    return sum(has_number(old) and old.tobytes() != new.tobytes() for old, new in pairs)
+    rows = Struct(f"{before.width * before.values.itemsize}s").iter_unpack
+    pairs = zip(rows(old), rows(new), strict=True)
+    changed = [hour for hour, (told, telling) in enumerate(pairs, first) if told != telling]
+    return sum(has_number(before.between(hour, hour)) for hour in changed)
 
 
 def _rows(report: ItemReport, width: int, told: ToldHours) -> dict[int, array[float]]:

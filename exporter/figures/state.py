@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from exporter.figures.hours import Hours, merge
 from exporter.figures.window import AnswerHours
@@ -57,8 +57,8 @@ def absorbed(
     `report` is None when the answer has none for the item: X answered without data, so `up` falls, while
     the hours stand until they are stale.
     """
-    answered = replace(state, up=False, total=None, answered_at=answer.sent_at, problems=tuple(problems))
+    told = tuple(problems)
     if report is None:
-        return answered, 0
+        return ItemState(up=False, hours=state.hours, answered_at=answer.sent_at, problems=told), 0
     merged = merge(state.hours, report, width, answer)
-    return replace(answered, up=report.carries_data, hours=merged.hours, total=report.total), merged.revised
+    return ItemState(report.carries_data, merged.hours, report.total, answer.sent_at, told), merged.revised

@@ -17,10 +17,14 @@ from structlog.typing import FilteringBoundLogger
 from exporter.errors import CredentialsError, WireError
 from exporter.figures.window import AnswerWindow, labels_name_ends
 from exporter.model import Answer, Endpoint
+from exporter.polling.patience import Patience
+from exporter.polling.renewal import Renewal
+from exporter.polling.spelling import Spelling
 from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.vocabulary import Metric
 from exporter.xapi.backoff import full_jitter_seconds
 from exporter.xapi.client import Credentials, Reply, XClient
+from exporter.xapi.failure_headers import transaction_id
 from exporter.xapi.failures import (
     PARK_REASONS,
     Failure,
@@ -31,7 +35,7 @@ from exporter.xapi.failures import (
     signed_out,
     unreadable,
 )
-from exporter.xapi.limits import Ledger
+from exporter.xapi.limits import UNTOLD_WAIT_SECONDS, Ledger
 from exporter.xapi.requests import Dialect, PollRequest, poll_request
 from exporter.xapi.server_clock import ServerClock
 from exporter.xapi.wire import decode
@@ -39,9 +43,6 @@ from exporter.xapi.wire import decode
 # Tries of one batch within one poll; what fails then is left to the poll's next round.
 MAX_TRIES = 5
 MAX_UNREADABLE_TRIES = 3
-
-# How long to keep off when X says no but not until when: the length of its usual limit window.
-UNTOLD_WAIT_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,13 @@ class Answered:
     """A decoded answer and the time it speaks about.
 
     `relabelled` says that this answer was the first to show that labels name the ends of hours.
+    `transaction_id` is X's own, None where it sent none that can be shown.
     """
 
     answer: Answer
     window: AnswerWindow
     relabelled: bool
+    transaction_id: str | None
 
 
 class Channel:
@@ -87,8 +90,9 @@ class Channel:
         self._with = surroundings
         self._log = surroundings.log.bind(endpoint=endpoint.value)
         self._server_clock = ServerClock(surroundings.clock)
-        self._dialect = Dialect()
-        self._refused_dialects: set[Dialect] = set()
+        self.patience = Patience()
+        self._spelling = Spelling(endpoint)
+        self._renewal = Renewal()
         self._labels_name_ends = False
 
     @property
@@ -115,7 +119,7 @@ class Channel:
         `due` tells how many requests the poll still has to send, this one included. `waiting` is called
         before every wait, with True when it is for a limit, which holds back all other batches as well.
         """
-        conversation = _Conversation(self._dialect)
+        conversation = _Conversation(self._spelling.dialect)
         while True:
             failure = await self._admission(due, deadline, waiting)
             if failure is not None:
@@ -151,17 +155,20 @@ class Channel:
     async def _attempt(
         self, ids: Sequence[str], metrics: Sequence[Metric], conversation: _Conversation
     ) -> Answered | Failure:
-        async with self._with.in_flight:
-            conversation.dialect = self._dialect
-            request = poll_request(
-                self.endpoint, ids, metrics, self._server_clock.now(), conversation.dialect
-            )
-            try:
+        left = False
+        try:
+            async with self._with.in_flight:
+                conversation.dialect, conversation.renewals = self._spelling.dialect, self._renewal.count
+                now = self._server_clock.now()
+                request = poll_request(self.endpoint, ids, metrics, now, conversation.dialect)
+                left = True
                 reply = await self._with.client.get(self.endpoint.path, request.query, self._with.credentials)
-            except CredentialsError as error:
-                return signed_out(str(error))
-            finally:
-                self.ledger.settled(self._server_clock.now())
+        except CredentialsError as error:
+            left = False
+            return signed_out(str(error))
+        finally:
+            # Here too when the poll is cancelled, in the queue or under way.
+            self.ledger.settled(self._server_clock.now(), taken=left)
         if isinstance(reply, Failure):
             self._count(reply.code)
             return reply
@@ -173,9 +180,8 @@ class Channel:
         self._server_clock.observe(reply.headers.get("date"), reply.sent_at, reply.received_at)
         now = self._server_clock.now()
         self.ledger.observe(reply.headers, now)
-        self._with.metrics.request_duration_seconds.labels(self.endpoint.value).observe(
-            reply.duration_seconds
-        )
+        durations = self._with.metrics.request_duration_seconds.labels(self.endpoint.value)
+        durations.observe(reply.duration_seconds)
         if reply.status != HTTPStatus.OK:
             self._count(str(reply.status))
             return classify(reply.status, reply.headers, reply.body, now)
@@ -202,7 +208,7 @@ class Channel:
             request.end,
             self._labels_name_ends,
         )
-        return Answered(answer, window, relabelled)
+        return Answered(answer, window, relabelled, transaction_id(reply.headers))
 
     async def _goes_on(self, failure: Failure, conversation: _Conversation, deadline: float) -> bool:
         """Do what `failure` asks for; whether the batch is to be asked again at once."""
@@ -217,7 +223,7 @@ class Channel:
                 return True
             case Verdict.SIGN_IN if not conversation.renewed:
                 conversation.renewed = True
-                if await self._with.credentials.rejected():
+                if await self._renewal.renewed(self._with.credentials, conversation.renewals):
                     return True
             case Verdict.REFUSED:
                 return self._tries_other_dialect(failure, conversation)
@@ -229,29 +235,22 @@ class Channel:
     async def _backed_off(self, failure: Failure, conversation: _Conversation, deadline: float) -> bool:
         conversation.failures += 1
         most = MAX_UNREADABLE_TRIES if failure.reason is Reason.UNREADABLE else MAX_TRIES
-        if conversation.failures >= most:
-            return False
         now = self._server_clock.now()
         delay = full_jitter_seconds(conversation.failures, self._with.random)
         delay = max(delay, (failure.wait_until_seconds or now) - now)
-        if now + delay > deadline:
+        if conversation.failures >= most or now + delay > deadline:
             return False
         await self._with.sleep(delay)
         return True
 
     def _tries_other_dialect(self, failure: Failure, conversation: _Conversation) -> bool:
         if conversation.tried_fallback:
-            # The other spelling was refused as well, so it was not the spelling.
-            self._refused_dialects.add(conversation.dialect)
-            self._dialect = Dialect()
+            self._spelling.was_not_it(conversation.dialect)
             return False
-        if conversation.dialect == self._dialect:
-            fallback = self._dialect.fallback(self.endpoint, failure.parameter)
-            if fallback is None or fallback in self._refused_dialects:
-                return False
-            self._dialect = fallback
-            names = ",".join(failure.parameter)
-            self._log.info("trying another spelling of the request", parameter=names)
+        other = self._spelling.instead_of(conversation.dialect, failure.parameter)
+        if other is None:
+            return False
+        self._log.info("trying another spelling of the request", parameter=",".join(failure.parameter))
         conversation.tried_fallback = True
         return True
 
@@ -268,10 +267,9 @@ class Channel:
             self._show_parked(None)
 
     def _show_parked(self, failure: Failure | None) -> None:
+        labels, parked = (self.account, self.endpoint.value), self._with.metrics.endpoint_parked
         for reason in PARK_REASONS:
-            self._with.metrics.endpoint_parked.labels(self.account, self.endpoint.value, reason.value).set(
-                failure is not None and failure.reason is reason
-            )
+            parked.labels(*labels, reason.value).set(failure is not None and failure.reason is reason)
 
     def _note(self, failure: Failure) -> None:
         """Log a failure once, and again only when it changes."""
@@ -295,5 +293,6 @@ class _Conversation:
 
     dialect: Dialect
     failures: int = 0
+    renewals: int = 0
     renewed: bool = False
     tried_fallback: bool = False

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from exporter.board import Board, Watch
 from exporter.model import Endpoint, Item, Kind
 from exporter.polling.channel import Answered, Channel, Surroundings
+from exporter.polling.complaints import log_news, passing
 from exporter.selfmetrics.instruments import PollOutcome
 from exporter.xapi.backoff import full_jitter_seconds
 from exporter.xapi.failures import Failure, Reason, Verdict
@@ -66,6 +67,8 @@ class Feed:
         self._with = surroundings
         self._workers = workers
         self.turn: asyncio.Lock = asyncio.Lock() if before is None else before.turn
+        for channel in self.channels:
+            channel.patience.keep_only(watch.items)
         self._unsettled = {item.id for item in watch.items}
         if before is not None:
             self._unsettled -= before.settled_ids
@@ -100,28 +103,42 @@ class Feed:
 
         Each batch is shown as soon as it is in; `progress` is told how many items it was. Batches that
         failed in passing are asked again in later rounds, ever more slowly, at most `most_rounds` in all.
+        Items that X had a fault with in an answer that is otherwise good are asked for once more.
+        Items that X has long had nothing for are left out; with nothing else to ask for, nothing is
+        known or changed afterwards.
         """
         started = self._with.clock()
         channel = self.source
+        pending = batches(channel.patience.due(items, started), channel.endpoint)
+        if not pending:
+            progress(len(items))
+            return PollResult(channel.account, channel.endpoint, 0, {})
         self._show_source(channel)
-        pending = batches(items, channel.endpoint)
         total = len(pending)
         rounds = 0
+        refused: dict[Batch, Failure] = {}
         while True:
-            failures = await self._round(channel, pending, deadline, progress)
+            asked = await self._round(channel, pending, deadline, progress)
+            failures = refused | asked.failures
             if failures and len(self.channels) > 1 and channel is self.channels[0] and _gives_way(channel):
                 channel = self._switched(channel)
-                pending = batches([item for batch in failures for item in batch], channel.endpoint)
+                failed = [item for batch in failures for item in batch]
+                pending = batches(channel.patience.due(failed, started), channel.endpoint)
                 total = len(batches(items, channel.endpoint))
+                refused = {}
                 continue
+            if asked.faulty and rounds == 0:
+                await self._ask_again(channel, asked.faulty, deadline)
             rounds += 1
             self.last_result = PollResult(channel.account, channel.endpoint, total, failures)
             self._show_success(self.last_result)
-            pause = None if rounds == most_rounds else self._pause(channel, failures, rounds)
+            refused = {batch: each for batch, each in failures.items() if each.verdict is Verdict.REFUSED}
+            pending = [batch for batch in failures if batch not in refused]
+            waiting_for = [failures[batch] for batch in pending]
+            pause = None if rounds == most_rounds else self._pause(channel, waiting_for, rounds)
             if pause is None or self._with.clock() + pause > deadline:
                 break
             await self._with.sleep(pause)
-            pending = list(failures)
         self._show_finished(self.last_result, self._with.clock() - started)
         return self.last_result
 
@@ -131,29 +148,42 @@ class Feed:
         pending: Sequence[Batch],
         deadline: float,
         progress: Callable[[int], None],
-    ) -> dict[Batch, Failure]:
+    ) -> _Round:
         queue = deque(pending)
-        failures: dict[Batch, Failure] = {}
+        round_ = _Round({}, [])
         in_hand: set[Batch] = set()
 
         async def work() -> None:
             while queue:
                 batch = queue.popleft()
                 in_hand.add(batch)
-                failure = await self._ask(channel, batch, lambda: len(queue) + len(in_hand), deadline)
+                outcome = await self._ask(channel, batch, lambda: len(queue) + len(in_hand), deadline)
                 in_hand.discard(batch)
                 progress(len(batch))
-                if failure is not None:
-                    failures[batch] = failure
+                if isinstance(outcome, Failure):
+                    round_.failures[batch] = outcome
+                else:
+                    round_.faulty.extend(passing(batch, outcome.answer))
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._workers, len(queue))):
                 group.create_task(work())
-        return failures
+        return round_
+
+    async def _ask_again(self, channel: Channel, faulty: Sequence[Item], deadline: float) -> None:
+        """Ask once more for items that X had a passing fault with; what fails now has been answered."""
+        pause = full_jitter_seconds(1, self._with.random)
+        if channel.parked is not None or self._with.clock() + pause > deadline:
+            return
+        await self._with.sleep(pause)
+        again = batches(faulty, channel.endpoint)
+        labels = (channel.account, channel.endpoint.value, Reason.SERVER_ERROR.value)
+        self._with.metrics.retries.labels(*labels).inc(len(again))
+        await self._round(channel, again, deadline, lambda _done: None)
 
     async def _ask(
         self, channel: Channel, batch: Batch, due: Callable[[], int], deadline: float
-    ) -> Failure | None:
+    ) -> Answered | Failure:
         ids = [item.id for item in batch]
         outcome = await channel.ask(
             ids,
@@ -165,7 +195,7 @@ class Feed:
         if isinstance(outcome, Answered):
             await self._show(channel, batch, outcome)
         self._settle(batch)
-        return outcome if isinstance(outcome, Failure) else None
+        return outcome
 
     async def _show(self, channel: Channel, batch: Batch, answered: Answered) -> None:
         if answered.relabelled:
@@ -173,6 +203,9 @@ class Feed:
                 "X labels hours by their end here; hours read before are dropped and read again"
             )
             await self._board.forget_hours(self.watch.items)
+        log = self._with.log.bind(endpoint=channel.endpoint.value)
+        log_news(log, answered.answer, answered.transaction_id, self._board.state)
+        channel.patience.learn(batch, answered.answer, self._with.clock())
         revised = await self._board.absorb(batch, self.watch.metrics, answered.answer, answered.window)
         endpoint, metrics = channel.endpoint.value, self._with.metrics
         metrics.bucket_revisions.labels(endpoint).inc(revised)
@@ -191,13 +224,13 @@ class Feed:
     def _settle(self, items: Iterable[Item]) -> None:
         self._unsettled.difference_update(item.id for item in items)
 
-    def _pause(self, channel: Channel, failures: Mapping[Batch, Failure], rounds: int) -> float | None:
+    def _pause(self, channel: Channel, failures: Sequence[Failure], rounds: int) -> float | None:
         """Seconds until another round makes sense, None for never within this poll."""
         now = self._with.clock()
         pauses = [
             failure.probe_after_seconds
             or max(ROUND_SECONDS, full_jitter_seconds(rounds + 5, self._with.random))
-            for failure in failures.values()
+            for failure in failures
             if failure.verdict is Verdict.RETRY
         ]
         if channel.probe_at is not None and failures:
@@ -236,6 +269,14 @@ class Feed:
             failed=len(result.failures),
             duration_seconds=round(duration_seconds, 3),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What came of asking for some batches: those that failed, and items X had a passing fault with."""
+
+    failures: dict[Batch, Failure]
+    faulty: list[Item]
 
 
 def batches(items: Sequence[Item], endpoint: Endpoint) -> list[Batch]:

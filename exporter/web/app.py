@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,28 +20,21 @@ from exporter.web.guard import Guard
 from exporter.web.live import LiveWebConfig
 from exporter.web.metrics import MetricsEndpoint
 
-# Pages bring their own style and pictures and run no code.
-_PAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:;"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class WebServices:
     """What the paths serve; all is called on the event loop, and none of it may wait for X.
 
     `before_scrape` takes from `page` what must not be shown any more; every scrape calls it before it
-    reads. `ready` is whether `/-/ready` answers 200. `landing` gives the HTML of `/`. `reload` loads the
-    configuration again and gives the errors, none when it succeeded; None where the flag that allows it
-    is not set. `routes` are served besides.
+    reads. `ready` is whether `/-/ready` answers 200. `reload` loads the configuration again and gives
+    the errors, none when it succeeded; None where the flag that allows it is not set. `routes` are served
+    besides.
     """
 
     page: Page
     registry: CollectorRegistry
     before_scrape: Callable[[], None]
     ready: Callable[[], bool]
-    landing: Callable[[], str]
     reload: Callable[[], Awaitable[Sequence[str]]] | None = None
     routes: Sequence[BaseRoute] = ()
 
@@ -53,7 +46,6 @@ def build_app(services: WebServices, web_config: LiveWebConfig | None = None) ->
     return Starlette(
         routes=[
             Route("/metrics", metrics, methods=["GET"]),
-            Route("/", _landing(services.landing)),
             Route("/-/healthy", _healthy),
             Route("/-/ready", _ready(services.ready)),
             Route("/-/reload", _reload(services.reload), methods=["POST"]),
@@ -64,13 +56,6 @@ def build_app(services: WebServices, web_config: LiveWebConfig | None = None) ->
 
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-def _landing(landing: Callable[[], str]) -> _Endpoint:
-    async def endpoint(_request: Request) -> Response:
-        return HTMLResponse(landing(), headers={"content-security-policy": _PAGE_POLICY})
-
-    return endpoint
 
 
 async def _healthy(_request: Request) -> Response:

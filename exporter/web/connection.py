@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import ssl
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -11,6 +13,7 @@ from uvicorn.server import ServerState
 
 from exporter.web.crowd import Crowd, Standing
 
+_HANDSHAKE_SECONDS = 10
 # From the connection, or from the first byte of a further request, to the end of the request's head.
 _HEAD_SECONDS = 10
 # From the first moment that the client does not keep up with its answer to the answer's end.
@@ -29,21 +32,39 @@ class Connection(H11Protocol):
         # What a stranger sends that is no HTTP would be a line of the log each time.
         self.logger = _errors_of(self.logger)
         self._crowd = crowd
+        self._opening: asyncio.Task[None] | None = None
         self._head_deadline: asyncio.TimerHandle | None = None
         self._answer_deadline: asyncio.TimerHandle | None = None
+
+    def open(self, accepted: socket.socket, tls: ssl.SSLContext | None) -> None:
+        """Begin on a socket just accepted, with a TLS handshake if `tls` is given."""
+        self._opening = self.loop.create_task(self._open(accepted, tls))
+
+    async def _open(self, accepted: socket.socket, tls: ssl.SSLContext | None) -> None:
+        seconds = None if tls is None else _HANDSHAKE_SECONDS
+        try:
+            await self.loop.connect_accepted_socket(
+                lambda: self, accepted, ssl=tls, ssl_handshake_timeout=seconds
+            )
+        except OSError:
+            # Whoever breaks off, speaks no TLS or has the wrong certificate knows it best.
+            self._crowd.leave(self)
+        finally:
+            self._opening = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Await the first request."""
         super().connection_made(transport)
-        # What is written and not taken yet is one chunk at most; the kernel holds enough besides.
-        transport.set_write_buffer_limits(high=0)
+        # What is written and not taken yet is one chunk at most; the kernel holds enough besides. With a
+        # limit of 0 asyncio's TLS would be full when it is empty.
+        transport.set_write_buffer_limits(high=1)
         self._head_deadline = self.loop.call_later(_HEAD_SECONDS, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Let a complete head stop the wait, and the first byte of another start it anew."""
         super().data_received(data)
         if self._is_answering:
-            self._head_deadline = _stopped(self._head_deadline)
+            self._head_has_come()
             self._settle()
         elif self._head_deadline is None:
             self._head_deadline = self.loop.call_later(_HEAD_SECONDS, self.transport.abort)
@@ -67,14 +88,19 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
-        self._head_deadline = _stopped(self._head_deadline)
-        self._answer_deadline = _stopped(self._answer_deadline)
+        self._head_has_come()
+        self._answer_is_taken()
         super().connection_lost(exc)
         self._crowd.leave(self)
 
     def drop(self) -> None:
-        """End the connection at once."""
-        self.transport.abort()
+        """End the connection at once, also while it is only being opened."""
+        # Declared to be there always, and None until the connection is made.
+        transport: asyncio.Transport | None = self.transport
+        if transport is not None:
+            transport.abort()
+        elif self._opening is not None:
+            self._opening.cancel()
 
     @property
     def _is_answering(self) -> bool:
@@ -88,16 +114,22 @@ class Connection(H11Protocol):
         elif self._is_answering:
             self._crowd.stand(self, Standing.SERVED)
         else:
-            self._answer_deadline = _stopped(self._answer_deadline)
+            self._answer_is_taken()
             self._crowd.stand(self, Standing.IDLE)
 
+    def _head_has_come(self) -> None:
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
 
-def _stopped(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
+    def _answer_is_taken(self) -> None:
+        if self._answer_deadline is not None:
+            self._answer_deadline.cancel()
+            self._answer_deadline = None
 
 
 def _errors_of(logger: logging.Logger) -> logging.Logger:
-    quiet = logging.Logger(logger.name, logging.ERROR)
+    # Not one of the loggers that everybody shares, which would be quiet for others too.
+    quiet = logging.Logger(logger.name, logging.ERROR)  # noqa: LOG001 - see above
     quiet.parent = logger
     return quiet

@@ -4,54 +4,70 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import uvicorn
+from h11 import LocalProtocolError
 from starlette.types import ASGIApp
+from uvicorn.server import ServerState
 
+from exporter.web.acceptor import Acceptor
 from exporter.web.connection import Connection
+from exporter.web.crowd import Crowd, most_connections
 
-# Prometheus servers, probes and people together need a handful.
-_CONNECTIONS = 128
 _HEAD_BYTES = 16 * 1024
 _KEEP_ALIVE_SECONDS = 75
 
 # How long answers under way are waited for at the end, and then whatever still hangs.
 _GRACE_SECONDS = 2
-_LAST_GRACE_SECONDS = 3
+_LAST_GRACE_SECONDS = 1
 
 
 class WebServer:
     """Serves `app` on `listeners` while its context is entered, and closes them at the end.
 
-    Leaving takes at most about 3 seconds, whatever clients do: answers under way get 2 to be finished,
-    then their connections are cut. A client beyond 128 connections is answered 503, one whose request's
-    head grows beyond 16 KiB is answered 400, one that takes more than 10 seconds for it is cut off.
+    `tls` gives the context for each new connection; without it connections are plain.
 
-    Of uvicorn this uses start, protocol and shutdown, but not its main loop, which would take over the
-    process's signals and wake ten times a second.
+    At most 1024 clients are connected at once, 256 with TLS, fewer where the process may open fewer files.
+    One more takes the place of whoever can best be spared: first those that have asked for nothing yet,
+    then those that are idle, then those slowest to take their answer. A request's head may be 16 KiB
+    large and arrive within 10 seconds, like a TLS handshake; an answer that the client does not keep up
+    with must be taken within a minute.
+
+    Leaving takes at most about 3 seconds, whatever clients do: answers under way get 2 to be finished,
+    then their connections are cut.
+
+    Of uvicorn this uses protocol and configuration, but not its server, which would take over the
+    process's signals, wake ten times a second, and refuse whoever comes when it is full.
     """
 
-    def __init__(self, app: ASGIApp, listeners: Sequence[socket.socket]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listeners: Sequence[socket.socket],
+        tls: Callable[[], ssl.SSLContext | None] | None = None,
+    ) -> None:
         self._listeners = list(listeners)
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                loop="none",
-                http=Connection,
-                ws="none",
-                interface="asgi3",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                limit_concurrency=_CONNECTIONS,
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=_LAST_GRACE_SECONDS,
-                h11_max_incomplete_event_size=_HEAD_BYTES,
-            )
+        self._tls = tls or _plain
+        self._crowd = Crowd(most_connections(tls=tls is not None))
+        self._acceptors: list[Acceptor] = []
+        self._state = ServerState()
+        self._config = uvicorn.Config(
+            app,
+            loop="none",
+            http=Connection,
+            ws="none",
+            interface="asgi3",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            h11_max_incomplete_event_size=_HEAD_BYTES,
         )
 
     @property
@@ -61,28 +77,42 @@ class WebServer:
         return port
 
     async def __aenter__(self) -> Self:
-        config = self._server.config
-        config.load()
-        self._server.lifespan = config.lifespan_class(config)
+        self._config.load()
         try:
-            await self._server.startup(self._listeners)
-        except BaseException:
             for listener in self._listeners:
-                listener.close()
+                self._acceptors.append(Acceptor(listener, self._crowd, self._connection, self._tls))
+        except BaseException:
+            self._stop_accepting()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # An aborted connection ends its own task; uvicorn would cancel it and log that as an error.
-        cut_off = asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._abort_connections)
-        try:
-            await self._server.shutdown(self._listeners)
-        finally:
-            cut_off.cancel()
-            self._abort_connections()
+        self._stop_accepting()
+        self._crowd.drop_silent()
+        for connection in tuple(self._state.connections):
+            # One that has gone wrong cannot say goodbye; it is cut below.
+            with suppress(LocalProtocolError):
+                connection.shutdown()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._crowd.gone(), _GRACE_SECONDS)
+        self._crowd.drop_all()
+        if self._state.tasks:
+            # A task whose connection has been aborted ends by itself.
+            _, hanging = await asyncio.wait(self._state.tasks, timeout=_LAST_GRACE_SECONDS)
+            for task in hanging:
+                task.cancel()
 
-    def _abort_connections(self) -> None:
-        for connection in list(self._server.server_state.connections):
-            connection.transport.abort()
+    def _connection(self) -> Connection:
+        return Connection(self._config, self._crowd, self._state)
+
+    def _stop_accepting(self) -> None:
+        for acceptor in self._acceptors:
+            acceptor.close()
+        for listener in self._listeners:
+            listener.close()
+
+
+def _plain() -> None:
+    """No context: connections are not encrypted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,10 @@ from exporter.xapi.failures import Failure, unreachable
 
 # Far above the largest honest answer (a full insights batch is about 1.2 MB), far below what hurts.
 MAX_BODY_BYTES = 32 * 1024 * 1024
+
+# The one encoding asked for: X's answers shrink to a sixth or less, for a tenth of what decoding costs.
+_ENCODING = "gzip"
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 class Credentials(Protocol):
@@ -89,10 +94,12 @@ class XClient:
 
     async def _exchange(self, url: str, headers: Mapping[str, str]) -> Reply | Failure:
         sent_at, started = self._clock(), self._monotonic()
-        async with self._http.stream("GET", url, headers=dict(headers), follow_redirects=False) as response:
-            body = await _bounded_body(response)
-            if body is None:
-                return unreachable("read", f"the body is larger than {MAX_BODY_BYTES} bytes")
+        asked = {**headers, "Accept-Encoding": _ENCODING}
+        async with self._http.stream("GET", url, headers=asked, follow_redirects=False) as response:
+            try:
+                body = _unpacked(await _received(response), response.headers.get("content-encoding"))
+            except _UnreadableBodyError as error:
+                return unreachable("read", str(error))
             return Reply(
                 response.status_code,
                 response.headers,
@@ -103,15 +110,39 @@ class XClient:
             )
 
 
-async def _bounded_body(response: httpx.Response) -> bytes | None:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
+class _UnreadableBodyError(Exception):
+    """The answer's body is too large or not encoded as it says; the text says which."""
+
+
+async def _received(response: httpx.Response) -> bytes:
+    """The body as it came, in a tenth of the time httpx takes to hand it out decoded."""
+    received = bytearray()
+    async for chunk in response.aiter_raw():
+        received += chunk
+        if len(received) > MAX_BODY_BYTES:
+            raise _too_large()
+    return bytes(received)
+
+
+def _unpacked(body: bytes, encoding: str | None) -> bytes:
+    if not body or encoding is None or encoding == "identity":
+        return body
+    if encoding != _ENCODING:
+        raise _UnreadableBodyError(f"the body is encoded as {encoding!r:.40}, which was not asked for")
+    stream = zlib.decompressobj(_GZIP)
+    try:
+        text = stream.decompress(body, MAX_BODY_BYTES + 1)
+    except zlib.error as error:
+        raise _UnreadableBodyError(f"the body is not the gzip it is said to be: {error}") from error
+    if len(text) > MAX_BODY_BYTES:
+        raise _too_large()
+    if not stream.eof or stream.unused_data:
+        raise _UnreadableBodyError("the body is not one whole gzip stream")
+    return text
+
+
+def _too_large() -> _UnreadableBodyError:
+    return _UnreadableBodyError(f"the body is larger than {MAX_BODY_BYTES} bytes")
 
 
 def _text(error: Exception) -> str:

@@ -181,9 +181,14 @@ class Ledger:
         self._in_flight += 1
         self._last_sent = now
 
-    def settled(self, now: float) -> None:
-        """A request is over: answered, failed or given up. It counts as taken until headers say more."""
+    def settled(self, now: float, *, taken: bool = True) -> None:
+        """A request is over: answered, failed or given up. It counts as taken until headers say more.
+
+        One that did not leave after all is not `taken`.
+        """
         self._in_flight = max(0, self._in_flight - 1)
+        if not taken:
+            return
         self._unseen_together += 1
         for tally in self._tallies.values():
             if not tally.is_over(now):

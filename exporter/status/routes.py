@@ -1,0 +1,52 @@
+"""`/` and `/api/v1/status` as routes of the web application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from exporter.engine import Engine
+from exporter.status.api import json_parts
+from exporter.status.order import parse_order
+from exporter.status.page import StatusPage
+from exporter.status.status import observe
+
+# So much is rendered at a stretch before others, scrapes above all, are served: some milliseconds.
+_STRETCH_BYTES = 16 * 1024
+
+_PRIVATE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+
+
+def status_routes(engine: Engine, clock: Callable[[], float]) -> list[Route]:
+    """The routes that show how `engine` stands; `clock` gives Unix seconds."""
+    page = StatusPage()
+    headers = {**_PRIVATE, "content-security-policy": page.content_policy}
+
+    async def html(request: Request) -> Response:
+        order = parse_order(request.query_params.get("sort", ""))
+        show_all = request.query_params.get("all") == "1"
+        parts = page.parts(observe(engine, clock()), order, show_all=show_all)
+        content = _stretches(part.encode() for part in parts)
+        return StreamingResponse(content, media_type="text/html", headers=headers)
+
+    async def json(_request: Request) -> Response:
+        content = _stretches(json_parts(observe(engine, clock())))
+        return StreamingResponse(content, media_type="application/json", headers=_PRIVATE)
+
+    return [Route("/", html), Route("/api/v1/status", json)]
+
+
+async def _stretches(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """`parts` in larger pieces, with a breath for the event loop after each."""
+    piece = bytearray()
+    for part in parts:
+        piece += part
+        if len(piece) >= _STRETCH_BYTES:
+            yield bytes(piece)
+            piece.clear()
+            await asyncio.sleep(0)
+    yield bytes(piece)
