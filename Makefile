@@ -23,7 +23,7 @@ demo: $(RUNTIME) ## the simulated X API and the exporter in one process (ADDRESS
 
 test: $(DEV) ## every test but the long proofs (PYTEST_ARGS="tests/test_x.py -k name")
 	@.ci/install-parts
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(DEV) ## style, types and the direction of imports
 	@$(BIN)/ruff check .
@@ -44,7 +44,7 @@ bench: $(DEV) ## measure against the peers, one table per file of bench/
 
 soak: $(DEV) ## the long proofs: every test, with far more generated examples
 	@.ci/install-parts
-	@SOAK=1 $(BIN)/python -m pytest -m "" $(PYTEST_ARGS)
+	@SOAK=1 $(BIN)/python -m pytest -m "" -n auto --dist loadfile $(PYTEST_ARGS)
 
 image: ## build the container image (IMAGE=name:tag, ENGINE=docker, podman or buildah)
 	@deploy/image/build.sh

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-GRID_MINUTES = 5
+GRID_MINUTES = 10
 POLL_OFFSET_MINUTES = 5
 STALE_AFTER_HOURS = 4
 _PER_HOUR = 60 // GRID_MINUTES
@@ -63,7 +63,7 @@ def night(fold: float, phase: float = 0.0, *, steep: bool = False) -> Curve:
 
     def at(hour: float) -> float:
         light = math.cos(2 * math.pi * (hour - phase) / 24)
-        return math.sqrt(fold) ** (max(-1.0, min(1.0, 6 * light)) if steep else light)
+        return math.pow(fold, (max(-1.0, min(1.0, 6 * light)) if steep else light) / 2)
 
     return at
 

@@ -54,7 +54,7 @@ def ours(series: int) -> ASGIApp:
     registry = CollectorRegistry()
     own = SelfMetrics(registry, version="0", revision="0")
     own.watch_account("brand", [Endpoint.MEDIA_ANALYTICS])
-    return build_app(WebServices(page, registry, lambda: None, lambda: True, str))
+    return build_app(WebServices(page, registry, lambda: None, lambda: True))
 
 
 def stock(series: int) -> ASGIApp:

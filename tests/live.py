@@ -38,9 +38,9 @@ from tests.simulated import FIVE_PAST_EIGHT, TOKEN
 T = TypeVar("T")
 
 # Shorter waits take their time: they are for an answer that is on the wire.
-SHORT_SECONDS = 0.5
+SHORT_SECONDS = 0.3
 KEYS = OAuth1Keys("consumer", "secret&%", "access", "access secret+ü")
-APP = App("web", "app secret:")
+APP = App("web", "app-secret&:")
 SCOPES = frozenset({"tweet.read", "users.read", "offline.access"})
 
 
@@ -184,8 +184,8 @@ def account_text(name: str, auth: str, *, media: Iterable[str] = (), posts: Iter
     return "\n".join([*lines, ""])
 
 
-OAUTH2 = "{oauth2: {client_id: web, client_secret: 'app secret:', client_type: confidential}}"
-AUTH2 = OAuth2Auth("web", Secret("app secret:"), "confidential")
+OAUTH2 = "{oauth2: {client_id: web, client_secret: 'app-secret&:', client_type: confidential}}"
+AUTH2 = OAuth2Auth("web", Secret("app-secret&:"), "confidential")
 
 
 def sign_in(x: Simulator, state_dir: Path, clock: Callable[[], float], account: str = "brand") -> None:

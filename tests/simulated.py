@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -156,6 +156,16 @@ def _world(
     )
 
 
+class Body(httpx.AsyncByteStream):
+    """A body that comes as one over a connection does: to be read once, and as it was sent."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._content
+
+
 def open_http(x: Simulator, _api: ApiSettings) -> httpx.AsyncClient:
     """An HTTP client whose every request `x` answers."""
 
@@ -173,7 +183,7 @@ def open_http(x: Simulator, _api: ApiSettings) -> httpx.AsyncClient:
         await asyncio.sleep(response.delivery.delay_seconds)
         if response.delivery.cut:
             raise httpx.ReadError("the connection was cut", request=request)
-        return httpx.Response(response.status, headers=list(response.headers), content=response.body)
+        return httpx.Response(response.status, headers=list(response.headers), stream=Body(response.body))
 
     return httpx.AsyncClient(transport=httpx.MockTransport(answer))
 

@@ -143,8 +143,17 @@ def test_tokens_lie_below_the_root_of_the_volume(render: Render) -> None:
 def test_the_demo_has_no_configuration_and_no_secret(render: Render) -> None:
     found = deployed(render({"demo": True}))
     assert found.container["args"] == ["demo", "--web.listen-address=:9877"]
-    assert found.volumes == {"state": {"name": "state", "emptyDir": {}}}
+    assert found.volumes.keys() == {"state"}
     assert of_kind(found.objects, "ConfigMap") == []
+
+
+def test_a_release_can_go_from_the_demo_to_real_figures(render: Render) -> None:
+    # Of a StatefulSet, Kubernetes lets only these be changed.
+    mutable = {"replicas", "template", "updateStrategy", "minReadySeconds"}
+    demo, real = (deployed(render(values)).workload["spec"] for values in ({"demo": True}, {}))
+    assert {key: demo[key] for key in demo.keys() - mutable} == {
+        key: real[key] for key in real.keys() - mutable
+    }
 
 
 def test_the_rules_are_the_rules(everything: Deployed, repo_root: Path) -> None:

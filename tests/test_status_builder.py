@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.figures.state import ItemState
-from exporter.model import Endpoint, ItemErrorType, ItemProblem, Kind
+from exporter.model import HOUR_SECONDS, Endpoint, ItemErrorType, ItemProblem, Kind
 from exporter.selfmetrics.instruments import PollOutcome
 from exporter.simulator import Limit
 from exporter.status.items import headline
@@ -94,9 +94,9 @@ def test_a_stale_item_shows_no_figure_but_its_hours_at_their_time() -> None:
 def test_a_curve_is_28_hours_that_hold_what_is_known_at_its_time(values: list[float], behind: int) -> None:
     each = item_status(0, values, last=NEWEST - behind)
     curve = dict(each.curve(NEWEST))
-    assert list(curve) == [hour * HOUR for hour in range(NEWEST - 27, NEWEST + 1)]
+    assert list(curve) == [hour * HOUR_SECONDS for hour in range(NEWEST - 27, NEWEST + 1)]
     for place, value in enumerate(reversed(values)):
-        start = (NEWEST - behind - place) * HOUR
+        start = (NEWEST - behind - place) * HOUR_SECONDS
         if start in curve:
             assert curve.pop(start) == (None if value != value else value)  # noqa: PLR0124 - NaN
     assert set(curve.values()) <= {None}
@@ -199,7 +199,8 @@ def test_items_x_complains_of_are_told_together() -> None:
     problem = ItemProblem("7_2", ItemErrorType.RESOURCE_NOT_FOUND, "Could not find media [7_2].")
     gone = ItemState(up=False, answered_at=FIVE_PAST_EIGHT, problems=(problem,))
     silent = ItemState(up=False, answered_at=FIVE_PAST_EIGHT)
-    items = [item_status(0, [1.0]), *(item_status(n, state=gone) for n in (1, 2)), item_status(3, state=silent)]
+    good, bad = item_status(0, [1.0]), [item_status(number, state=gone) for number in (1, 2)]
+    items = [good, *bad, item_status(3, state=silent)]
     told = notices(with_items(quiet_status(), *items))
     assert [(each.level, each.reason, len(each.items)) for each in told] == [
         (Level.WARNING, "resource_not_found", 2),
@@ -262,7 +263,8 @@ def test_items_stand_in_the_order_asked_for_and_those_without_a_value_last(query
 
 
 def test_the_youngest_comes_first_by_age() -> None:
-    old, young = item_status(item_id=media_key(0)), item_status(item_id=media_key(900))
+    born = int(media_key(0).removeprefix("13_"))
+    old, young = item_status(item_id=f"7_{born}"), item_status(item_id=f"7_{born * 2}")
     unknown = item_status(item_id="7_12")
     assert ordered((unknown, old, young), Order(Sort.AGE)) == [young, old, unknown]
     assert ordered((unknown, young, old), Order(Sort.AGE, reverse=True)) == [old, young, unknown]

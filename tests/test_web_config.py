@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import ssl
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trustme
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -16,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from exporter.errors import ConfigError
-from exporter.web.tlskeys import CURVES, SUITES
+from exporter.web.tls import UnusableTlsError, build_context
+from exporter.web.tlskeys import CURVES, SUITES, TlsKeys
 from exporter.web.webconfig import WebConfig, load_web_config
 from exporter.web.webkeys import RateLimit
 from tests.web_support import PASSWORD, TLS, Certificates, hashed, users
@@ -195,3 +199,45 @@ def test_the_configuration_shows_no_hash(folder: Path) -> None:
 def test_users_may_share_what_yaml_lets_them_share(folder: Path) -> None:
     config = loaded(folder, f"basic_auth_users: {{alice: &same {hashed(PASSWORD)}, bob: *same}}\n")
     assert config.users["alice"] == config.users["bob"]
+
+
+def as_keys(folder: Path, **settings: Any) -> TlsKeys:  # noqa: ANN401 - the fields of TlsKeys
+    keys = TlsKeys(
+        certificate=folder / "server.pem",
+        key=folder / "server.key",
+        client_auth=ssl.CERT_NONE,
+        client_ca=None,
+        client_allowed_sans=None,
+        min_version=ssl.TLSVersion.TLSv1_2,
+        max_version=ssl.TLSVersion.TLSv1_3,
+        ciphers=None,
+        prefer_server_ciphers=True,
+        curve=None,
+    )
+    return replace(keys, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [({"ciphers": ("NO-SUCH-CIPHER",)}, "cipher_suites"), ({"curve": "no-such-curve"}, "curve_preferences")],
+)
+def test_what_this_machine_s_openssl_lacks_is_named(
+    settings: dict[str, object], key: str, folder: Path
+) -> None:
+    with pytest.raises(UnusableTlsError, match=f"{key}: this machine's OpenSSL") as caught:
+        build_context(as_keys(folder, **settings))
+    assert list(caught.value.whys) == [key]
+
+
+def test_a_certificate_that_is_too_weak_is_named(folder: Path) -> None:
+    weak = trustme.CA(key_type=trustme.KeyType.RSA).issue_cert("localhost", key_type=trustme.KeyType.RSA)
+    Certificates(folder).write("weak", weak)
+    # A system may ask for more than others, as this level asks for keys of more than 2048 bits.
+    keys = as_keys(
+        folder,
+        certificate=folder / "weak.pem",
+        key=folder / "weak.key",
+        ciphers=("ECDHE-RSA-AES256-GCM-SHA384", "@SECLEVEL=4"),
+    )
+    with pytest.raises(UnusableTlsError, match="cert_file: its key or signature is too weak"):
+        build_context(keys)

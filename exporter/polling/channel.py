@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.errors import CredentialsError, WireError
 from exporter.figures.window import AnswerWindow, labels_name_ends
 from exporter.model import Answer, Endpoint
+from exporter.polling.conversation import Conversation
 from exporter.polling.patience import Patience
 from exporter.polling.renewal import Renewal
 from exporter.polling.spelling import Spelling
@@ -39,10 +40,6 @@ from exporter.xapi.limits import UNTOLD_WAIT_SECONDS, Ledger
 from exporter.xapi.requests import Dialect, PollRequest, poll_request
 from exporter.xapi.server_clock import ServerClock
 from exporter.xapi.wire import decode
-
-# Tries of one batch within one poll; what fails then is left to the poll's next round.
-MAX_TRIES = 5
-MAX_UNREADABLE_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +116,13 @@ class Channel:
         `due` tells how many requests the poll still has to send, this one included. `waiting` is called
         before every wait, with True when it is for a limit, which holds back all other batches as well.
         """
-        conversation = _Conversation(self._spelling.dialect)
+        conversation, retries = Conversation(self._spelling.dialect), self._with.metrics.retries
         while True:
             failure = await self._admission(due, deadline, waiting)
             if failure is not None:
                 return failure
+            if conversation.retried is not None:
+                retries.labels(self.account, self.endpoint.value, conversation.retried.value).inc()
             outcome = await self._attempt(ids, metrics, conversation)
             if isinstance(outcome, Answered):
                 self._recovered()
@@ -132,7 +131,7 @@ class Channel:
             waiting(False)  # noqa: FBT003 - the callback takes nothing else
             if not await self._goes_on(outcome, conversation, deadline):
                 return outcome
-            self._with.metrics.retries.labels(self.account, self.endpoint.value, outcome.reason.value).inc()
+            conversation.retried = outcome.reason
 
     async def _admission(
         self, due: Callable[[], int], deadline: float, waiting: Callable[[bool], None]
@@ -153,7 +152,7 @@ class Channel:
             await self._with.sleep(wait)
 
     async def _attempt(
-        self, ids: Sequence[str], metrics: Sequence[Metric], conversation: _Conversation
+        self, ids: Sequence[str], metrics: Sequence[Metric], conversation: Conversation
     ) -> Answered | Failure:
         left = False
         try:
@@ -169,10 +168,10 @@ class Channel:
         finally:
             # Here too when the poll is cancelled, in the queue or under way.
             self.ledger.settled(self._server_clock.now(), taken=left)
-        if isinstance(reply, Failure):
-            self._count(reply.code)
-            return reply
-        return await self._read(reply, request, metrics)
+        if isinstance(reply, Reply):
+            return await self._read(reply, request, metrics)
+        self._count(reply.code)
+        return reply
 
     async def _read(
         self, reply: Reply, request: PollRequest, metrics: Sequence[Metric]
@@ -210,7 +209,7 @@ class Channel:
         )
         return Answered(answer, window, relabelled, transaction_id(reply.headers))
 
-    async def _goes_on(self, failure: Failure, conversation: _Conversation, deadline: float) -> bool:
+    async def _goes_on(self, failure: Failure, conversation: Conversation, deadline: float) -> bool:
         """Do what `failure` asks for; whether the batch is to be asked again at once."""
         match failure.verdict:
             case Verdict.RETRY if failure.probe_after_seconds is not None:
@@ -232,18 +231,18 @@ class Channel:
         self._park(failure)
         return False
 
-    async def _backed_off(self, failure: Failure, conversation: _Conversation, deadline: float) -> bool:
-        conversation.failures += 1
-        most = MAX_UNREADABLE_TRIES if failure.reason is Reason.UNREADABLE else MAX_TRIES
+    async def _backed_off(self, failure: Failure, conversation: Conversation, deadline: float) -> bool:
+        if not conversation.failed(failure.reason):
+            return False
         now = self._server_clock.now()
         delay = full_jitter_seconds(conversation.failures, self._with.random)
         delay = max(delay, (failure.wait_until_seconds or now) - now)
-        if conversation.failures >= most or now + delay > deadline:
+        if now + delay > deadline:
             return False
         await self._with.sleep(delay)
         return True
 
-    def _tries_other_dialect(self, failure: Failure, conversation: _Conversation) -> bool:
+    def _tries_other_dialect(self, failure: Failure, conversation: Conversation) -> bool:
         if conversation.tried_fallback:
             self._spelling.was_not_it(conversation.dialect)
             return False
@@ -285,14 +284,3 @@ class Channel:
 
     def _count(self, code: str) -> None:
         self._with.metrics.requests.labels(self.account, self.endpoint.value, code).inc()
-
-
-@dataclass(slots=True)
-class _Conversation:
-    """What has been tried for one batch within one call of `ask`."""
-
-    dialect: Dialect
-    failures: int = 0
-    renewals: int = 0
-    renewed: bool = False
-    tried_fallback: bool = False

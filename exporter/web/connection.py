@@ -27,12 +27,13 @@ class Connection(H11Protocol):
     that reads drop by drop. `crowd` is told what the client does.
     """
 
+    _opening: asyncio.Task[None]
+
     def __init__(self, config: Config, crowd: Crowd, state: ServerState) -> None:
         super().__init__(config, state, app_state={})
         # What a stranger sends that is no HTTP would be a line of the log each time.
         self.logger = _errors_of(self.logger)
         self._crowd = crowd
-        self._opening: asyncio.Task[None] | None = None
         self._head_deadline: asyncio.TimerHandle | None = None
         self._answer_deadline: asyncio.TimerHandle | None = None
 
@@ -49,8 +50,6 @@ class Connection(H11Protocol):
         except OSError:
             # Whoever breaks off, speaks no TLS or has the wrong certificate knows it best.
             self._crowd.leave(self)
-        finally:
-            self._opening = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Await the first request."""
@@ -97,10 +96,10 @@ class Connection(H11Protocol):
         """End the connection at once, also while it is only being opened."""
         # Declared to be there always, and None until the connection is made.
         transport: asyncio.Transport | None = self.transport
-        if transport is not None:
-            transport.abort()
-        elif self._opening is not None:
+        if transport is None:
             self._opening.cancel()
+        else:
+            transport.abort()
 
     @property
     def _is_answering(self) -> bool:

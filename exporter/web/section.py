@@ -83,9 +83,8 @@ class Section:
 
     def refuse_value(self, key: str, why: str, allowed: str) -> None:
         """Report that the value of `key` cannot be used."""
-        node = self._node.get(key)
-        if node is not None:
-            self._report(node, (key,), wording.found(node, allowed, why))
+        node = self._node.entries[key].value
+        self._report(node, (key,), wording.found(node, allowed, why))
 
     def _given(self, key: str) -> Node | None:
         node = self._node.get(key)

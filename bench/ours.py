@@ -1,0 +1,151 @@
+"""The exporter itself as a contestant: engine and web server as `run` puts them together.
+
+``python -m bench.ours API_PORT MEDIA POSTS`` watches so many made-up items and says the port it serves on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from exporter.commands.lean import leave_out, run_lean
+
+leave_out("pygments", "rich")
+from exporter.config.load import parse_config
+from exporter.config.settings import Config
+from exporter.daemon import build_engine
+from exporter.engine import Engine
+from exporter.logs import silent_logger
+from exporter.model import Item, Kind
+from exporter.polling.feed import Feed
+from exporter.reality import real_world
+from exporter.web.addresses import bind
+from exporter.web.app import WebServices, build_app
+from exporter.web.server import WebServer
+
+from bench.contestant import obey, resident_mb
+
+_CONFIG = """
+api: {{base_url: "http://127.0.0.1:{port}"}}
+accounts:
+  - name: brand
+    auth: {{bearer_token: made-up}}
+    {kind}: ["{id}"]
+"""
+_FIRST_ID = 1_880_028_106_020_515_840
+_ID_STEP = 982_451_653_337
+
+
+def made_up_items(kind: Kind, count: int) -> Iterator[Item]:
+    """`count` items whose ids differ as snowflakes do."""
+    for number in range(count):
+        item_id = str(_FIRST_ID + number * _ID_STEP)
+        if kind is Kind.MEDIA:
+            item_id = f"13_{item_id}"
+        yield Item(item_id, kind, "brand", f"Video {number}")
+
+
+def config(port: int, media: int, posts: int) -> Config:
+    """The configuration that watches so many items of the API at `port`."""
+    kind, first = ("media", f"13_{_FIRST_ID}") if media else ("posts", str(_FIRST_ID))
+    text = _CONFIG.format(port=port, kind=kind, id=first).encode()
+    loaded = parse_config(text, "bench.yaml", Path.cwd(), {})
+    items = (*made_up_items(Kind.MEDIA, media), *made_up_items(Kind.POST, posts))
+    account = dataclasses.replace(loaded.accounts[0], items=items)
+    return dataclasses.replace(loaded, accounts=(account,))
+
+
+class Ours:
+    """The commands of this contestant; CPU is that of the whole process, all threads of it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._busy: asyncio.Task[int] | None = None
+
+    @property
+    def _feed(self) -> Feed:
+        return self._engine.feeds[0]
+
+    async def poll(self, times: int) -> dict[str, float]:
+        """Poll everything `times` times; the CPU and wall seconds of one such poll."""
+        cpu, wall = time.process_time(), time.perf_counter()
+        for _ in range(times):
+            await self._poll(self._feed.watch.items)
+        return {
+            "cpu": (time.process_time() - cpu) / times,
+            "wall": (time.perf_counter() - wall) / times,
+        }
+
+    async def change(self, _argument: None) -> float:
+        """Poll one batch, so that its figures change; CPU seconds."""
+        cpu = time.process_time()
+        await self._poll(self._feed.watch.items[:100])
+        return time.process_time() - cpu
+
+    async def render(self, _argument: None) -> float:
+        """Render everything anew; CPU seconds."""
+        cpu = time.process_time()
+        await self._engine.board.watch(self._engine.watches, stale_after_seconds=4 * 3600)
+        return time.process_time() - cpu
+
+    async def keep_polling(self, on: bool) -> int:  # noqa: FBT001 - a command's argument
+        """Poll everything over and over, or stop that and give how many polls it came to."""
+        if on:
+            self._busy = asyncio.create_task(self._polls())
+            return 0
+        if self._busy is None:
+            return 0
+        busy, self._busy = self._busy, None
+        busy.cancel()
+        return await busy
+
+    async def cpu(self, _argument: None) -> float:
+        """CPU seconds so far."""
+        return time.process_time()
+
+    async def memory(self, _argument: None) -> float:
+        """Resident memory, MB."""
+        return resident_mb(os.getpid())
+
+    async def _poll(self, items: tuple[Item, ...]) -> None:
+        result = await self._feed.poll(items, time.time() + 3600, most_rounds=1)
+        if result.failures:
+            raise RuntimeError(f"the canned API failed: {next(iter(result.failures.values()))}")
+
+    async def _polls(self) -> int:
+        done = 0
+        try:
+            while True:
+                await self._poll(self._feed.watch.items)
+                done += 1
+        except asyncio.CancelledError:
+            return done
+
+
+async def _serve(api_port: int, media: int, posts: int) -> None:
+    engine = build_engine(real_world(), silent_logger())
+    await engine.apply(config(api_port, media, posts))
+    ours = Ours(engine)
+    services = WebServices(
+        engine.page, engine.metrics.registry, engine.board.withdraw_stale, lambda: engine.ready
+    )
+    async with WebServer(build_app(services), [bind("127.0.0.1", 0)]) as server:
+        commands = {
+            "poll": ours.poll,
+            "change": ours.change,
+            "render": ours.render,
+            "keep_polling": ours.keep_polling,
+            "cpu": ours.cpu,
+            "memory": ours.memory,
+        }
+        await obey(server.port, commands)
+    await engine.stop()
+
+
+if __name__ == "__main__":
+    run_lean(_serve(*map(int, sys.argv[1:])))

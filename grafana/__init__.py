@@ -1,0 +1,1 @@
+"""The Grafana dashboards, written as code: `python -m grafana.generate` makes the files of `dashboards/`."""

@@ -1,0 +1,1 @@
+"""What it takes to look at the dashboards without X and without Grafana: made-up history, pictures."""
