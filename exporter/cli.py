@@ -70,6 +70,13 @@ def cli() -> None:
     help=LISTEN_ADDRESS_HELP,
 )
 @click.option(
+    "--web.config.file",
+    "web_config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TLS, passwords and headers, in the format of Prometheus' exporter-toolkit.",
+)
+@click.option(
     "--web.enable-lifecycle",
     "enable_lifecycle",
     is_flag=True,
@@ -85,8 +92,11 @@ def cli() -> None:
 @LOG_FORMAT
 def run(**flags: Any) -> int:  # noqa: ANN401 - what click has checked against the options above
     """Poll X on schedule and serve /metrics until stopped. SIGHUP reloads the configuration."""
-    from exporter.commands.run import RunFlags
-    from exporter.commands.run import run as run_command
+    from exporter.commands.lean import without_terminal
+
+    with without_terminal():
+        from exporter.commands.run import RunFlags
+        from exporter.commands.run import run as run_command
 
     return run_command(RunFlags(**flags), dict(os.environ))
 

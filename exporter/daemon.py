@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -25,7 +26,10 @@ from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.status.routes import status_routes
 from exporter.web.addresses import bind, parse_listen_address
 from exporter.web.app import WebServices, build_app
+from exporter.web.guard import Guard
+from exporter.web.live import LiveWebConfig
 from exporter.web.server import WebServer
+from exporter.web.webconfig import load_web_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,13 @@ class Options:
     """What the command line decides.
 
     `load` reads the configuration anew. `enable_lifecycle` lets `POST /-/reload` reload it.
-    `watch_file` is reloaded when its content changes, None for never.
+    `watch_file` is reloaded when its content changes, None for never. `web_config_file` asks for TLS and
+    passwords, None for neither.
     """
 
     listen_address: str
     load: Callable[[], Config]
+    web_config_file: Path | None = None
     enable_lifecycle: bool = False
     watch_file: Path | None = None
 
@@ -71,8 +77,13 @@ async def running(
     """The daemon at work as long as the context lasts; gives the port it listens on.
 
     Raises:
+        ConfigError: the web configuration is wrong.
         StartError: the address cannot be listened on.
     """
+    live = None
+    if options.web_config_file is not None:
+        web_config = load_web_config(options.web_config_file)
+        live = LiveWebConfig(web_config, log, world.monotonic)
     # Bound before anything else, so that a busy port costs no request to X.
     listener = bind(*parse_listen_address(options.listen_address))
     engine = build_engine(world, log)
@@ -86,7 +97,7 @@ async def running(
         reload=reloader.reload if options.enable_lifecycle else None,
         routes=status_routes(engine, world.clock),
     )
-    async with WebServer(build_app(services), [listener]) as server, _reloading(reloader, options):
+    async with _web_server(services, live, listener) as server, _reloading(reloader, options):
         engine.start()
         _log_start(engine, config, server.port, log)
         try:
@@ -94,6 +105,13 @@ async def running(
                 yield server.port
         finally:
             await engine.stop()
+
+
+def _web_server(services: WebServices, live: LiveWebConfig | None, listener: socket.socket) -> WebServer:
+    app = build_app(services)
+    if live is None:
+        return WebServer(app, [listener])
+    return WebServer(Guard(app, live), [listener], live.tls_context if live.serves_tls else None)
 
 
 @asynccontextmanager

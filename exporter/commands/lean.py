@@ -6,35 +6,46 @@ import asyncio
 import ctypes
 import gc
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
-# Of glibc's <malloc.h>.
+# Names and values of glibc's <malloc.h>.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
+_LARGE_BYTES = 256 * 1024
 
-# What a thread that decodes may keep the event loop waiting, instead of Python's 5 ms: a scrape takes its
-# turn some ten times.
-_SWITCH_SECONDS = 0.0001
+# How long a thread that decodes may keep the event loop waiting, instead of Python's 5 ms: a scrape of a
+# large page comes back to the loop dozens of times.
+_SWITCH_SECONDS = 0.0005
 
-# Decoding holds the interpreter, so that more threads would only take turns, each with memory of its own.
+# Decoding holds the interpreter, so more threads would only take turns, each with memory of its own.
 _WORKER_THREADS = 2
 
 
-def leave_out(*modules: str) -> None:
-    """Let imports of `modules`, not imported yet, fail as if they were not installed."""
-    for module in modules:
-        sys.modules.setdefault(module, None)  # type: ignore[arg-type] # None is how Python is told so
+@contextmanager
+def without_terminal() -> Iterator[None]:
+    """Import within this context as if rich were not installed.
+
+    httpx and structlog load it, 5 MB with what it needs, to write to terminals, which a daemon has not.
+    """
+    absent = [name for name in ("pygments", "rich") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type] # None is how an import is refused
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def run_lean(main: Coroutine[object, object, None]) -> None:
-    """Run `main` to its end as `asyncio.run` does."""
-    _give_memory_back()
+    """Run `main` to its end as `asyncio.run` does, in a process set up for it."""
     sys.setswitchinterval(_SWITCH_SECONDS)
-    # What has been imported is there to stay: no collection needs to look at it again.
+    # What is loaded by now is there to stay: no collection need look at it again.
     gc.collect()
     gc.freeze()
+    _return_free_memory()
     asyncio.run(_with_few_threads(main))
 
 
@@ -43,14 +54,14 @@ async def _with_few_threads(main: Coroutine[object, object, None]) -> None:
     await main
 
 
-def _give_memory_back() -> None:
-    """Where the C library is glibc, let it keep one heap for all threads and return what is free in it."""
+def _return_free_memory() -> None:
+    """Let glibc keep one heap for all threads, and give back to the system what is free in it."""
     library = ctypes.CDLL(None)
     try:
-        mallopt, trim = library.mallopt, library.malloc_trim
+        set_option, trim = library.mallopt, library.malloc_trim
     except AttributeError:  # another C library, with habits of its own
         return
-    mallopt(_M_ARENA_MAX, 1)
-    mallopt(_M_MMAP_THRESHOLD, 1 << 18)
-    mallopt(_M_TRIM_THRESHOLD, 1 << 18)
+    set_option(_M_ARENA_MAX, 1)
+    set_option(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+    set_option(_M_TRIM_THRESHOLD, _LARGE_BYTES)
     trim(0)

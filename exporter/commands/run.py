@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from exporter.commands.lean import run_lean
 from exporter.config.load import load_config
 from exporter.config.settings import Config
 from exporter.daemon import Options, serve
@@ -21,6 +21,7 @@ class RunFlags:
 
     config_file: Path
     listen_address: str
+    web_config_file: Path | None
     enable_lifecycle: bool
     watch_config: bool
     log_level: str
@@ -46,8 +47,9 @@ def run(flags: RunFlags, environ: Mapping[str, str]) -> int:
     options = Options(
         listen_address=flags.listen_address,
         load=load,
+        web_config_file=flags.web_config_file,
         enable_lifecycle=flags.enable_lifecycle,
         watch_file=flags.config_file if flags.watch_config else None,
     )
-    asyncio.run(serve(config, options, log, real_world()))
+    run_lean(serve(config, options, log, real_world()))
     return 0
