@@ -11,7 +11,6 @@ from grafana.queries import MEDIA, POST, Subject
 from grafana.traffic import ACCOUNTS, INSTANCES
 
 _BAD_FROM_1 = ((None, panels.GREEN), (1, panels.RED))
-_AGE_LEVELS = ((None, panels.GREEN), (2 * 3600, panels.ORANGE), (4 * 3600, panels.RED))
 
 
 def build() -> dashboard.Dashboard:

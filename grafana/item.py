@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import dashboard, stat, statetimeline, tabl
 from grafana import item_parts, panels, variables
 from grafana.layout import page, row
 from grafana.panels import About, Column, Query
-from grafana.queries import ITEM, MEDIA, POST, either, lead_of_item
+from grafana.queries import ITEM, MEDIA, POST, either, if_known_now, lead_of_item, sum_of_item
 
 # Labels that Prometheus adds to what it scrapes.
 _TARGET_LABELS = "instance, job, namespace, pod, container, service, endpoint, node, prometheus, replica"
@@ -40,7 +40,7 @@ def _now() -> tuple[stat.Panel, ...]:
         About(
             "Last hour", "Video views, for a post impressions, in the newest complete hour.", "short", 4, 5
         ),
-        Query(now),
+        Query(if_known_now(lead_of_item)),
         trend=True,
     )
     about = About(
@@ -57,7 +57,7 @@ def _now() -> tuple[stat.Panel, ...]:
     )
     sums = panels.number(
         About("Last 28 hours", "Video views, for a post impressions, of the last 28 hours.", "short", 4, 5),
-        Query(either(MEDIA.sum_28h(of=ITEM), POST.sum_28h(of=ITEM))),
+        Query(if_known_now(sum_of_item)),
         trend=True,
     )
     return (
@@ -156,7 +156,7 @@ def _sums() -> timeseries.Panel:
     own = f'max by (id) (x_post_insights_28h_reported{{{ITEM},metric="impressions"}})'
     panel = panels.curves(
         about,
-        Query(either(MEDIA.sum_28h(of=ITEM), POST.sum_28h(of=ITEM)), "sum of hours"),
+        Query(sum_of_item(), "sum of hours"),
         Query(own, "reported by X"),
     )
     panels.override(panel, "sum of hours", color=panels.fixed(panels.BLUE))

@@ -8,7 +8,7 @@ from grafana import panels, variables
 from grafana.layout import page, row
 from grafana.overview_tables import alerts, all_media, all_posts, drops
 from grafana.panels import About, Query
-from grafana.queries import FIRING, MEDIA, POST, Subject, among_chosen, by_label, total
+from grafana.queries import AT_END, FIRING, MEDIA, POST, Subject, among_chosen, by_label, if_known_now, total
 
 _TOP = 8
 _COLOURS = {MEDIA: panels.BLUE, POST: panels.PURPLE}
@@ -40,7 +40,7 @@ def _totals(subject: Subject) -> tuple[stat.Panel, stat.Panel, stat.Panel]:
         About(
             f"{counted}, last hour", f"{counted} of all {many} in the newest complete hour.", "short", 3, 5
         ),
-        Query(now),
+        Query(if_known_now(lambda when: total(subject.hour(when=when), subject))),
         trend=True,
     )
     against = panels.number(
@@ -58,7 +58,7 @@ def _totals(subject: Subject) -> tuple[stat.Panel, stat.Panel, stat.Panel]:
     )
     sums = panels.number(
         About(f"{counted}, 28 h", f"{counted} of all {many} in their last 28 hours.", "short", 3, 5),
-        Query(total(subject.sum_28h(), subject)),
+        Query(if_known_now(lambda when: total(subject.sum_28h(when=when), subject))),
         trend=True,
     )
     colour = _COLOURS[subject]
@@ -71,7 +71,7 @@ def _totals(subject: Subject) -> tuple[stat.Panel, stat.Panel, stat.Panel]:
 
 def _watch_time() -> stat.Panel:
     about = About("Watch time, 28 h", "Time that all viewers together watched, last 28 hours.", "ms", 3, 5)
-    query = Query(total(MEDIA.sum_28h("watch_time_ms"), MEDIA))
+    query = Query(if_known_now(lambda when: total(MEDIA.sum_28h("watch_time_ms", when=when), MEDIA)))
     return panels.in_colour(panels.number(about, query, trend=True), panels.BLUE)
 
 
@@ -84,10 +84,12 @@ def _engagement_rate() -> stat.Panel:
         5,
         decimals=1,
     )
-    engagements, impressions = (
-        total(POST.sum_28h(metric), POST) for metric in ("engagements", "impressions")
-    )
-    query = Query(f"{engagements} / ({impressions} > 0)")
+
+    def rate(when: str) -> str:
+        engagements = total(POST.sum_28h("engagements", when=when), POST)
+        return f"{engagements} / ({total(POST.sum_28h(when=when), POST)} > 0)"
+
+    query = Query(if_known_now(rate))
     return panels.in_colour(panels.number(about, query, trend=True), panels.PURPLE)
 
 
@@ -103,6 +105,7 @@ def _silent(subject: Subject) -> stat.Panel:
         "none",
         6,
         3,
+        empty=f"No {subject.many} are watched",
     )
     query = Query(
         f"count({subject.chosen()} unless on (id) {subject.values}) or count({subject.chosen()}) * 0"
@@ -161,7 +164,7 @@ def _leaders(subject: Subject) -> timeseries.Panel:
         9,
     )
     named = among_chosen(subject.hour(), subject, "name")
-    leaders = f"topk({_TOP}, {among_chosen(subject.hour(when='@ end()'), subject)})"
+    leaders = f"topk({_TOP}, {among_chosen(subject.hour(when=AT_END), subject)})"
     panel = panels.curves(about, Query(f"{named} and on (id) {leaders}", "{{name}}"))
     return panels.override_numbers(panel, links=panels.link(_OPEN, variables.SERIES_TO_ITEM))
 

@@ -56,8 +56,8 @@ def alerts() -> table.Panel:
     column = Column(Query(f"max by (alertname, account, name, id) ({FIRING})"), "")
     titles = {"alertname": "Alert", "name": "Name", "account": "Account", "id": "id"}
     panel = _linked(panels.rows(about, (column,), labels=titles))
-    panels.override(panel, "Account", custom_width=90)
-    return panels.override(panel, "Alert", custom_width=200)
+    panels.override(panel, "Account", custom_width=75)
+    return panels.override(panel, "Alert", custom_width=180)
 
 
 def all_media() -> table.Panel:

@@ -30,7 +30,7 @@ DATASOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 INTERVAL = "1m"
 
 BLUE, PURPLE, GREY = "blue", "purple", "#8e8e99"
-RED, ORANGE, YELLOW, GREEN, PLAIN = "red", "orange", "yellow", "green", "text"
+RED, ORANGE, GREEN, PLAIN = "red", "orange", "green", "text"
 
 Steps = Sequence[tuple[float | None, str]]
 """Thresholds: from which value on which colour; None for the lowest."""

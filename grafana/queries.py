@@ -7,6 +7,7 @@ Grafana fills in `$account`, `$label`, `$value`, `$id` and `$instance`, see `gra
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # Names in deploy/prometheus/rules.yaml.
@@ -26,6 +27,8 @@ _ALERT_NAMES = (
 # The project's alerts that fire about the chosen accounts, or about no account in particular.
 _NAMES = "|".join(_ALERT_NAMES)
 FIRING = f'ALERTS{{alertname=~"{_NAMES}",alertstate="firing",account=~"$account"}}'
+# The end of the time range, whatever the moment that is drawn.
+AT_END = "@ end()"
 # Selects the item of the Item dashboard.
 ITEM = 'id="$id"'
 _CHOSEN = 'account=~"$account",$label=~"$value"'
@@ -51,9 +54,9 @@ class Subject:
         """The newest complete hour's amount of `metric`, of `lead` where none is named."""
         return _per_item(self.values, _matchers(f'metric="{metric or self.lead}"', of), when)
 
-    def sum_28h(self, metric: str | None = None, *, of: str = "") -> str:
+    def sum_28h(self, metric: str | None = None, *, of: str = "", when: str = "") -> str:
         """The sum of `metric` over the last 28 hours."""
-        return _per_item(f"{self.values}_28h", _matchers(f'metric="{metric or self.lead}"', of), "")
+        return _per_item(f"{self.values}_28h", _matchers(f'metric="{metric or self.lead}"', of), when)
 
     def state(self, suffix: str, *, of: str = "") -> str:
         """A family with the one label `id`, such as ``up``."""
@@ -102,6 +105,19 @@ def chosen_with_group(subject: Subject) -> str:
 def lead_of_item(when: str = "") -> str:
     """Views of the Item dashboard's video, or impressions of its post, in the last hour."""
     return either(MEDIA.hour(of=ITEM, when=when), POST.hour(of=ITEM, when=when))
+
+
+def sum_of_item(when: str = "") -> str:
+    """The same over the last 28 hours."""
+    return either(MEDIA.sum_28h(of=ITEM, when=when), POST.sum_28h(of=ITEM, when=when))
+
+
+def if_known_now(over_time: Callable[[str], str]) -> str:
+    """`over_time` of no modifier, but nothing at all where the end of the time range has no figure.
+
+    A panel that shows the last figure of a time range would else go on showing one that was withdrawn.
+    """
+    return f"({over_time('')}) and on () ({over_time(AT_END)})"
 
 
 def either(media: str, post: str) -> str:

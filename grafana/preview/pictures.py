@@ -46,7 +46,7 @@ class Picture:
 
 PICTURES = (
     Picture("dashboard-overview", "overview", 1476, {"label": "campaign"}),
-    Picture("dashboard-item", "item", 1345, {"id": f"{_DROPPED} · video"}),
+    Picture("dashboard-item", "item", 1312, {"id": f"{_DROPPED} · video"}),
     Picture("dashboard-exporter", "exporter", 2480, {}),
 )
 
