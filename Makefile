@@ -13,7 +13,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format coverage bench soak image lock clean
+.PHONY: help demo test lint format coverage bench soak dashboards image lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -39,12 +39,16 @@ coverage: $(DEV) ## the tests once more, with the lines and branches they leave 
 	@.ci/install-parts
 	@$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
 
-bench: $(DEV) ## measure against the peers, one table per file of bench/
-	@for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
+bench: $(DEV) ## measure against the peers: one table, and build/bench.json (BENCH_ARGS=--smoke)
+	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 soak: $(DEV) ## the long proofs: every test, with far more generated examples
 	@.ci/install-parts
 	@SOAK=1 $(BIN)/python -m pytest -m "" -n auto --dist loadfile $(PYTEST_ARGS)
+
+dashboards: $(DEV) ## write grafana/dashboards anew from their code, and the copies of them and of the rules
+	@$(BIN)/python -m grafana.generate
+	@$(BIN)/python deploy/embed
 
 image: ## build the container image (IMAGE=name:tag, ENGINE=docker, podman or buildah)
 	@deploy/image/build.sh

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,6 +27,7 @@ class Contestant:
     """
 
     def __init__(self, name: str, *arguments: object) -> None:
+        self._name = name
         command = [sys.executable, "-m", f"bench.{name}", *map(str, arguments)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, cwd=ROOT
@@ -64,7 +64,7 @@ class Contestant:
             raise RuntimeError("the contestant has no standard output")
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args} ended with {self._process.wait()}")
+            raise RuntimeError(f"{self._name} ended with {self._process.wait()}")
         return json.loads(line)
 
     def _end(self) -> None:
@@ -88,28 +88,17 @@ async def _standard_input() -> asyncio.StreamReader:
     return reader
 
 
-def status_of(pid: int) -> dict[str, str]:
-    """What the kernel says of a process, by the names of /proc/PID/status."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
-
-
 def resident_mb(pid: int) -> float:
-    """Resident memory of a process, MB of 1,000,000 bytes."""
-    return int(status_of(pid)["VmRSS"].split()[0]) * 1024 / 1e6
+    """Resident memory of a process, MB of 1024 * 1024 bytes."""
+    return int(_status(Path(f"/proc/{pid}"))["VmRSS"].split()[0]) / 1024
 
 
 def wake_ups(pid: int) -> int:
-    """How often the threads of a process have gone to wait and come back so far."""
-    threads = os.listdir(f"/proc/{pid}/task")
-    return sum(int(_thread_status(pid, thread)["voluntary_ctxt_switches"]) for thread in threads)
+    """How often the threads of a process have gone to sleep and come back so far."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int(_status(thread)["voluntary_ctxt_switches"]) for thread in threads)
 
 
-def _thread_status(pid: int, thread: str) -> dict[str, str]:
-    return status_of_path(Path(f"/proc/{pid}/task/{thread}/status"))
-
-
-def status_of_path(path: Path) -> dict[str, str]:
-    """A file of the form of /proc/PID/status."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+def _status(folder: Path) -> dict[str, str]:
+    lines = (folder / "status").read_text(encoding="utf-8").splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -1,6 +1,6 @@
 """The exporter itself as a contestant: engine and web server as `run` puts them together.
 
-``python -m bench.ours API_PORT MEDIA POSTS`` watches so many made-up items and says the port it serves on.
+``python -m bench.daemon API_PORT MEDIA POSTS`` watches so many made-up items and says the port it serves on.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from exporter.commands.lean import leave_out, run_lean
-
-leave_out("pygments", "rich")
+from bench.contestant import Command, obey, resident_mb
+from bench.items import FIRST_ID, made_up_items
+from exporter.commands.lean import run_lean
 from exporter.config.load import parse_config
 from exporter.config.settings import Config
 from exporter.daemon import build_engine
@@ -28,8 +27,6 @@ from exporter.web.addresses import bind
 from exporter.web.app import WebServices, build_app
 from exporter.web.server import WebServer
 
-from bench.contestant import obey, resident_mb
-
 _CONFIG = """
 api: {{base_url: "http://127.0.0.1:{port}"}}
 accounts:
@@ -37,22 +34,11 @@ accounts:
     auth: {{bearer_token: made-up}}
     {kind}: ["{id}"]
 """
-_FIRST_ID = 1_880_028_106_020_515_840
-_ID_STEP = 982_451_653_337
-
-
-def made_up_items(kind: Kind, count: int) -> Iterator[Item]:
-    """`count` items whose ids differ as snowflakes do."""
-    for number in range(count):
-        item_id = str(_FIRST_ID + number * _ID_STEP)
-        if kind is Kind.MEDIA:
-            item_id = f"13_{item_id}"
-        yield Item(item_id, kind, "brand", f"Video {number}")
 
 
 def config(port: int, media: int, posts: int) -> Config:
     """The configuration that watches so many items of the API at `port`."""
-    kind, first = ("media", f"13_{_FIRST_ID}") if media else ("posts", str(_FIRST_ID))
+    kind, first = ("media", f"13_{FIRST_ID}") if media else ("posts", str(FIRST_ID))
     text = _CONFIG.format(port=port, kind=kind, id=first).encode()
     loaded = parse_config(text, "bench.yaml", Path.cwd(), {})
     items = (*made_up_items(Kind.MEDIA, media), *made_up_items(Kind.POST, posts))
@@ -135,7 +121,7 @@ async def _serve(api_port: int, media: int, posts: int) -> None:
         engine.page, engine.metrics.registry, engine.board.withdraw_stale, lambda: engine.ready
     )
     async with WebServer(build_app(services), [bind("127.0.0.1", 0)]) as server:
-        commands = {
+        commands: dict[str, Command] = {
             "poll": ours.poll,
             "change": ours.change,
             "render": ours.render,
@@ -147,5 +133,6 @@ async def _serve(api_port: int, media: int, posts: int) -> None:
     await engine.stop()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve until ended, as the arguments say."""
     run_lean(_serve(*map(int, sys.argv[1:])))

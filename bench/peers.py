@@ -19,7 +19,7 @@ from xdk import Client
 
 from bench.canned import INSIGHTS_PATH, MEDIA_PATH
 from bench.contestant import obey
-from bench.ours import made_up_items
+from bench.items import made_up_items
 from exporter.model import Endpoint, Kind
 from exporter.vocabulary import MEDIA_METRICS, POST_METRICS
 from exporter.xapi.requests import Dialect, poll_request

@@ -39,16 +39,20 @@ T = TypeVar("T")
 
 # Shorter waits take their time: they are for an answer that is on the wire.
 SHORT_SECONDS = 0.3
-KEYS = OAuth1Keys("consumer", "secret&%", "access", "access secret+ü")
+KEYS = OAuth1Keys("consumer", "secret&%", "access", "access-secret+=")
 APP = App("web", "app-secret&:")
 SCOPES = frozenset({"tweet.read", "users.read", "offline.access"})
 
 
 class Leaping:
-    """A clock that runs as everywhere, but for `sleep`, which leaps to the end of long waits."""
+    """A clock that runs as everywhere, but for `sleep`, which leaps to the end of long waits.
 
-    def __init__(self, epoch: float = FIVE_PAST_EIGHT) -> None:
+    With `short_seconds` of infinity it never leaps.
+    """
+
+    def __init__(self, epoch: float = FIVE_PAST_EIGHT, *, short_seconds: float = SHORT_SECONDS) -> None:
         self.waits: list[float] = []
+        self._short_seconds = short_seconds
         self._ahead = epoch - time.monotonic()
 
     def __call__(self) -> float:
@@ -57,7 +61,7 @@ class Leaping:
     async def sleep(self, seconds: float) -> None:
         until = self() + seconds
         self.waits.append(seconds)
-        await asyncio.sleep(min(seconds, 0.01 if seconds > SHORT_SECONDS else seconds))
+        await asyncio.sleep(seconds if seconds <= self._short_seconds else 0.01)
         self._ahead += max(0.0, until - self())
 
     def pass_by(self, seconds: float) -> None:
@@ -131,27 +135,28 @@ def live(
     folder: Path | None = None,
     sim_world: SimWorld | None = None,
     through: Callable[[str], str] = lambda url: url,
+    clock: Leaping | None = None,
 ) -> T:
     """Run `act` with an engine for the configuration `text`; `folder` is where it would lie.
 
     ``BASE_URL`` in `text` is the simulated X; `through` gives another address for it, as a proxy has.
     """
-    clock = Leaping()
+    time_there = clock or Leaping()
     world = sim_world or SimWorld((brand(),), apps=(APP,), any_id=True)
 
     async def stage(x: Simulator, base_url: str) -> T:
         log = io.StringIO()
         metrics = SelfMetrics(CollectorRegistry(), version="0", revision="")
-        engine = Engine(_world(clock), metrics, build_logger("debug", "json", log))
+        engine = Engine(_world(time_there), metrics, build_logger("debug", "json", log))
         url = through(base_url)
         config = parse_config(text.replace("BASE_URL", url).encode(), "test.yaml", folder or Path.cwd(), {})
         await engine.apply(config)
         try:
-            return await act(Live(x, base_url, engine, clock, log))
+            return await act(Live(x, base_url, engine, time_there, log))
         finally:
             await engine.stop()
 
-    with Served(Simulator(world, clock=clock)) as served:
+    with Served(Simulator(world, clock=time_there)) as served:
         return asyncio.run(stage(served.simulator, served.base_url))
 
 

@@ -102,7 +102,8 @@ def stack(part: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) 
         targets = [address, address.replace("127.0.0.1", "localhost")]
         with prometheus(folder, lines, targets=targets, program=program) as url:
             asked = Prometheus(url, http)
-            yield Stack(asked, scrape, scraped(asked, now, len(targets)))
+            ready = scraped(asked, now, len(targets))
+            yield Stack(asked, http.get(f"http://{address}/metrics").text, ready)
 
 
 def scraped(asked: Prometheus, since: float, targets: int) -> float:
@@ -229,6 +230,22 @@ def test_two_replicas_count_once(stack: Stack) -> None:
         assert series.points[-1][1] == stack.last_hour(family, metric), title
 
 
+def test_a_total_is_not_shown_once_its_figures_are_withdrawn(stack: Stack) -> None:
+    later = Range(stack.now - RANGE, stack.now + 2 * HOUR, STEP)
+    video = item_of(stack, " · video", 'x_media_analytics{metric="video_views"}')
+    trends = 0
+    for name in ("overview.json", "item.json"):
+        dashboard = read(name)
+        chosen = choices(stack, dashboard, {"label": "account", "id": video})
+        for panel in panels(dashboard):
+            if panel["type"] == "stat" and not panel["targets"][0]["instant"]:
+                trends += 1
+                assert stack.asked.over(fill(panel["targets"][0]["expr"], chosen), later) == [], panel[
+                    "title"
+                ]
+    assert trends == 8
+
+
 def test_one_value_of_an_own_label_narrows_the_totals(stack: Stack) -> None:
     dashboard = read("overview.json")
     chosen = choices(stack, dashboard, {"label": "campaign", "value": "workshop"})
@@ -239,7 +256,7 @@ def test_one_value_of_an_own_label_narrows_the_totals(stack: Stack) -> None:
 
 def test_an_item_without_the_label_is_counted_under_none(stack: Stack) -> None:
     dashboard = read("overview.json")
-    chosen = {**choices(stack, dashboard, {}), "label": Chosen((Option("team", "team"),))}
+    chosen = {**choices(stack, dashboard, {"label": "account"}), "label": Chosen((Option("team", "team"),))}
     curves = {panel["title"]: panel["targets"][0] for panel in panels(dashboard)}
     found = stack.answer(curves["Views per hour, by $label"], chosen)
     assert [dict(series.labels) for series in found] == [{"team": "none"}]

@@ -18,7 +18,7 @@ from exporter.vocabulary import POST_METRICS
 from exporter.xapi.failures import Reason
 from exporter.xapi.limits import Window
 from tests.simulated import FIVE_PAST_EIGHT, HOUR, Play, config_text, media_key, play, post_id
-from tests.status_support import NEWEST, item_status, only_watch, quiet_status, run, with_items
+from tests.status_support import NEWEST, item_status, only_watch, page_of, quiet_status, run, with_items
 
 
 def endpoint(play: Play, which: Endpoint) -> EndpointStatus:
@@ -193,6 +193,18 @@ def test_failures_of_a_poll_are_counted_by_what_they_are() -> None:
         ]
 
     play(act, text=config_text(media=230))
+
+
+def test_what_a_limit_held_back_is_told_with_the_time_it_opens() -> None:
+    async def act(play: Play) -> None:
+        await play.poll(within=60)
+        (notice,) = notices(observe(play.engine, play.clock()))
+        assert (notice.level, notice.reason, notice.batches) == (Level.WARNING, "rate_limited", 1)
+        assert notice.again_at is not None
+        assert notice.again_at > play.clock() + 60
+        assert "1 request of the last poll" in page_of(observe(play.engine, play.clock()))
+
+    play(act, text=config_text(media=230), limits={"media_analytics": Limit(2)})
 
 
 def test_items_x_complains_of_are_told_together() -> None:

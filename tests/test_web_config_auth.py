@@ -132,6 +132,25 @@ def test_a_broken_file_keeps_the_old_users_and_is_logged_once(tmp_path: Path) ->
     ]
 
 
+def test_a_file_caught_half_written_opens_nothing(tmp_path: Path) -> None:
+    async def ask() -> tuple[list[int], list[str]]:
+        file = written(tmp_path, users(alice=PASSWORD))
+        async with serving(file) as server, server.client() as client:
+            codes = []
+            for text in ("", "basic_auth_users:\n", users(alice=PASSWORD)):
+                written(tmp_path, text)
+                server.pass_a_second()
+                codes.append((await client.get("/metrics")).status_code)
+            return codes, [line.get("first", line["msg"]) for line in server.log]
+
+    codes, said = asyncio.run(ask())
+    assert codes == [401, 401, 401]
+    assert said == [
+        "passwords and client certificates cannot be given up while the exporter runs; restart it",
+        "web configuration reloaded",
+    ]
+
+
 def test_headers_go_with_every_answer_and_win_over_our_own(tmp_path: Path) -> None:
     text = (
         users(alice=PASSWORD)

@@ -169,6 +169,28 @@ def test_one_too_many_is_turned_away_while_all_are_served(monkeypatch: pytest.Mo
     assert all(answer.endswith(b"done") for answer in answers)
 
 
+def test_who_is_dropped_before_it_was_looked_at_is_closed_properly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (80, 80))
+
+    async def ask() -> list[bytes]:
+        loop = asyncio.get_running_loop()
+        async with waiting_room(asyncio.Event()) as port:
+            with ExitStack() as stack:
+                # No await in between: of all that wait the server has room for the last 16.
+                clients = [
+                    stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(60)
+                ]
+                for client in clients:
+                    client.setblocking(False)  # noqa: FBT003 - its only argument
+                dropped = [await loop.sock_recv(client, 4096) for client in clients[:44]]
+                await loop.sock_sendall(clients[-1], b"GET /-/healthy HTTP/1.0\r\n\r\n")
+                return [*dropped, await loop.sock_recv(clients[-1], 4096)]
+
+    *dropped, last = asyncio.run(ask())
+    assert dropped == [b""] * 44
+    assert last.startswith(b"HTTP/1.1 200")
+
+
 def test_who_comes_while_no_file_can_be_opened_is_let_in_later() -> None:
     async def ask() -> tuple[bytes, bytes]:
         loop = asyncio.get_running_loop()

@@ -133,7 +133,7 @@ def test_200_scrapers_at_once_see_no_error_and_fill_no_memory(
     assert "Socket errors" not in report, report
     assert "Non-2xx" not in report, report
     assert int(re.findall(r"(\d+) requests in", report)[0]) > 200, report
-    assert grown < 10 * MEGABYTE, report
+    assert grown < 20 * MEGABYTE, report
 
 
 def test_200_scrapers_over_tls_with_a_password_see_no_error(
@@ -198,11 +198,11 @@ def test_600_who_never_shake_hands_keep_nobody_out(tmp_path: Path, repo_root: Pa
         server = Loaded(plain.running, plain.port, certificates.trusting())
         server.scrape()
         before = server.resident_bytes
-        with connected(server.port, 600, b"\x16"):
-            for _ in range(3):
+        for _ in range(3):
+            with connected(server.port, 600, b"\x16"):
                 assert server.scrape() < PATIENCE_SECONDS
-            assert server.open_files < 256 + 64
-            assert server.resident_bytes - before < 150 * MEGABYTE
+                assert server.open_files < 256 + 64
+        assert server.resident_bytes - before < 150 * MEGABYTE
 
 
 def test_a_process_that_may_open_few_files_drops_others_earlier(tmp_path: Path, repo_root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
 import ssl
@@ -228,6 +229,21 @@ def test_who_may_come_in_changes_with_the_authority(
     assert [code == 200 for code in codes] == [True, False, False, True]
 
 
+def test_client_certificates_are_not_given_up_on_the_way(certificates: Certificates) -> None:
+    async def ask() -> tuple[int | str | None, list[str]]:
+        file = written(certificates.folder, MUTUAL)
+        async with serving(file) as server:
+            written(certificates.folder, TLS)
+            server.pass_a_second()
+            return await _told(server, certificates.trusting()), [line["first"] for line in server.log]
+
+    told_then, said = asyncio.run(ask())
+    assert told_then == "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    assert said == [
+        "passwords and client certificates cannot be given up while the exporter runs; restart it"
+    ]
+
+
 def test_turning_tls_off_is_said_to_need_a_restart(certificates: Certificates) -> None:
     async def ask() -> tuple[int | str, list[str]]:
         file = written(certificates.folder, TLS)
@@ -250,6 +266,30 @@ def test_who_does_not_shake_hands_disturbs_nobody(sent: bytes, certificates: Cer
                 return await _told(server, certificates.trusting())
 
     assert asyncio.run(ask()) == 200
+
+
+def test_handshakes_that_fail_leave_nothing_behind(certificates: Certificates) -> None:
+    # What asyncio holds for each is a quarter of a megabyte, so it must not wait for a garbage collection.
+    def sides() -> int:
+        return sum(isinstance(each, ssl.SSLObject) and each.server_side for each in gc.get_objects())
+
+    async def ask() -> int:
+        async with serving(written(certificates.folder, MUTUAL)) as server:
+            for sent in (b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n") * 3:
+                with socket.create_connection(("127.0.0.1", server.port)) as client:
+                    client.sendall(sent)
+                    await asyncio.sleep(0.01)
+            for _ in range(3):
+                assert await _told(server, certificates.trusting()) != 200
+            await asyncio.sleep(0.1)
+            return sides()
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert asyncio.run(ask()) == 0
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01"])

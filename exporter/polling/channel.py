@@ -29,7 +29,6 @@ from exporter.xapi.failure_headers import transaction_id
 from exporter.xapi.failures import (
     PARK_REASONS,
     Failure,
-    Reason,
     Verdict,
     classify,
     limit_spent,
@@ -37,7 +36,7 @@ from exporter.xapi.failures import (
     unreadable,
 )
 from exporter.xapi.limits import UNTOLD_WAIT_SECONDS, Ledger
-from exporter.xapi.requests import Dialect, PollRequest, poll_request
+from exporter.xapi.requests import PollRequest, poll_request
 from exporter.xapi.server_clock import ServerClock
 from exporter.xapi.wire import decode
 

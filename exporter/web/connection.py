@@ -40,6 +40,7 @@ class Connection(H11Protocol):
     def open(self, accepted: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Begin on a socket just accepted, with a TLS handshake if `tls` is given."""
         self._opening = self.loop.create_task(self._open(accepted, tls))
+        self._opening.add_done_callback(lambda _: self._opened(accepted))
 
     async def _open(self, accepted: socket.socket, tls: ssl.SSLContext | None) -> None:
         seconds = None if tls is None else _HANDSHAKE_SECONDS
@@ -47,8 +48,15 @@ class Connection(H11Protocol):
             await self.loop.connect_accepted_socket(
                 lambda: self, accepted, ssl=tls, ssl_handshake_timeout=seconds
             )
-        except OSError:
-            # Whoever breaks off, speaks no TLS or has the wrong certificate knows it best.
+        except (OSError, asyncio.CancelledError) as error:
+            # Whoever breaks off, speaks no TLS or has the wrong certificate knows it best. The way to where
+            # it was noticed would hold asyncio's buffer, a quarter of a megabyte, until a garbage collection.
+            error.__traceback__ = None
+
+    def _opened(self, accepted: socket.socket) -> None:
+        if not self._is_open:
+            # Where it was dropped before it began, nobody else knows the socket.
+            accepted.close()
             self._crowd.leave(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -94,12 +102,16 @@ class Connection(H11Protocol):
 
     def drop(self) -> None:
         """End the connection at once, also while it is only being opened."""
+        if self._is_open:
+            self.transport.abort()
+        else:
+            self._opening.cancel()
+
+    @property
+    def _is_open(self) -> bool:
         # Declared to be there always, and None until the connection is made.
         transport: asyncio.Transport | None = self.transport
-        if transport is None:
-            self._opening.cancel()
-        else:
-            transport.abort()
+        return transport is not None
 
     @property
     def _is_answering(self) -> bool:

@@ -14,6 +14,10 @@ from exporter.web.webconfig import WebConfig, load_web_config, stamp
 _LOOK_EVERY_SECONDS: Final = 1.0
 
 _TLS_FIXED: Final = "TLS cannot be turned on or off while the exporter runs; restart it"
+# A file that is being written may be read when half of it is there.
+_NOT_OPENED: Final = (
+    "passwords and client certificates cannot be given up while the exporter runs; restart it"
+)
 
 
 class LiveWebConfig:
@@ -57,8 +61,9 @@ class LiveWebConfig:
         except ConfigError as error:
             self._complain(str(error.faults[0]), len(error.faults))
             return
-        if (config.tls is not None) != self.serves_tls:
-            self._complain(_TLS_FIXED, 1)
+        objection = _objection(self._config, config)
+        if objection:
+            self._complain(objection, 1)
             return
         self._config = config
         self._complaint = None
@@ -70,3 +75,11 @@ class LiveWebConfig:
                 "web configuration not reloaded, the old one stays", faults=faults, first=complaint
             )
         self._complaint = complaint
+
+
+def _objection(old: WebConfig, new: WebConfig) -> str:
+    """Why `new` must not follow upon `old`; empty where it may."""
+    if (old.tls is None) != (new.tls is None):
+        return _TLS_FIXED
+    fewer_verified = old.tls is not None and new.tls is not None and new.tls.verify_mode < old.tls.verify_mode
+    return _NOT_OPENED if fewer_verified or (old.users and not new.users) else ""

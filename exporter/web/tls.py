@@ -169,7 +169,7 @@ class _Side(ssl.SSLObject):
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 raise
             except ssl.SSLError as error:
-                self._failure = error
+                self._failure = error.with_traceback(None)
             else:
                 self._admit()
                 return

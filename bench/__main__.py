@@ -1,0 +1,42 @@
+"""Everything that is measured, against the peers: ``python -m bench``, or ``--smoke`` for a glance."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from bench import poll_rows, process_rows, scrape_rows
+from bench.contestant import ROOT, Contestant
+from bench.sizes import FULL, SMOKE
+from bench.table import Row, as_text, write_json
+
+
+def main() -> None:
+    """Measure, print the table, and write it as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--smoke", action="store_true", help="few and small: shows that it works, not how fast"
+    )
+    parser.add_argument(
+        "--json", type=Path, default=ROOT / "build" / "bench.json", help="where the JSON goes"
+    )
+    arguments = parser.parse_args()
+    sizes = SMOKE if arguments.smoke else FULL
+    rows: list[Row] = []
+    with Contestant("canned") as api:
+        for measured in (
+            scrape_rows.rows(api.first, sizes),
+            poll_rows.answer_rows(api.first, sizes),
+            process_rows.rows(api.first, sizes),
+            poll_rows.growth_rows(api.first, sizes),
+        ):
+            for row in measured:
+                print(f"measured: {row.work}", file=sys.stderr)
+                rows.append(row)
+    write_json(rows, arguments.json)
+    print(as_text(rows))
+
+
+if __name__ == "__main__":
+    main()
