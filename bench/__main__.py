@@ -12,6 +12,14 @@ from bench.sizes import FULL, SMOKE
 from bench.table import Row, as_text, write_json
 
 
+_GROUPS = {
+    "answers": poll_rows.answer_rows,
+    "scrapes": scrape_rows.rows,
+    "process": process_rows.rows,
+    "growth": poll_rows.growth_rows,
+}
+
+
 def main() -> None:
     """Measure, print the table, and write it as JSON."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
@@ -21,18 +29,14 @@ def main() -> None:
     parser.add_argument(
         "--json", type=Path, default=ROOT / "build" / "bench.json", help="where the JSON goes"
     )
+    parser.add_argument("--only", choices=_GROUPS, help="one group of rows instead of all")
     arguments = parser.parse_args()
     sizes = SMOKE if arguments.smoke else FULL
     rows: list[Row] = []
     with Contestant("canned") as api:
-        for measured in (
-            scrape_rows.rows(api.first, sizes),
-            poll_rows.answer_rows(api.first, sizes),
-            process_rows.rows(api.first, sizes),
-            poll_rows.growth_rows(api.first, sizes),
-        ):
-            for row in measured:
-                print(f"measured: {row.work}", file=sys.stderr)
+        for name in [arguments.only] if arguments.only else _GROUPS:
+            for row in _GROUPS[name](api.first, sizes):
+                print(f"{row.work}: {row.ours:.4g} {row.unit}", file=sys.stderr)
                 rows.append(row)
     write_json(rows, arguments.json)
     print(as_text(rows))

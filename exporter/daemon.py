@@ -26,7 +26,6 @@ from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.status.routes import status_routes
 from exporter.web.addresses import bind, parse_listen_address
 from exporter.web.app import WebServices, build_app
-from exporter.web.guard import Guard
 from exporter.web.live import LiveWebConfig
 from exporter.web.server import WebServer
 from exporter.web.webconfig import load_web_config
@@ -108,10 +107,8 @@ async def running(
 
 
 def _web_server(services: WebServices, live: LiveWebConfig | None, listener: socket.socket) -> WebServer:
-    app = build_app(services)
-    if live is None:
-        return WebServer(app, [listener])
-    return WebServer(Guard(app, live), [listener], live.tls_context if live.serves_tls else None)
+    tls = live.tls_context if live is not None and live.serves_tls else None
+    return WebServer(build_app(services, live), [listener], tls)
 
 
 @asynccontextmanager

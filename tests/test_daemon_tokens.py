@@ -200,10 +200,8 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
 # Signed in
 
 
-def test_login_in_a_browser_end_to_end_and_a_running_daemon_takes_it_up(tmp_path: Path) -> None:
-    with placed(tmp_path) as place, place.daemon("daemon") as daemon:
-        shows(daemon, LOGIN_REQUIRED, 1)
-        assert place.x.requests == []
+def test_login_in_a_browser_refuses_a_forged_state_and_then_signs_in(tmp_path: Path) -> None:
+    with placed(tmp_path) as place:
         port = free_port()
         login = exporter(
             "login", "--config.file", place.config, "--account", "brand", "--callback.port", str(port)
@@ -229,8 +227,7 @@ def test_login_in_a_browser_end_to_end_and_a_running_daemon_takes_it_up(tmp_path
         assert file.stat().st_mode & 0o777 == 0o600
         stored = decode(file.read_bytes(), file.name, "brand")
         assert stored.refresh_token is not None
-        assert stored.refresh_token.reveal() not in running.output + daemon.output
-        daemon.process.send_signal(signal.SIGHUP)
+        assert stored.refresh_token.reveal() not in running.output
         polled = finished("poll", "--config.file", place.config, "--output", "json")
         assert polled.returncode == 0, polled.stderr
         (item,) = json.loads(polled.stdout)["items"]

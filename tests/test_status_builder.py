@@ -249,6 +249,21 @@ accounts:
     play(act, text=text)
 
 
+def test_a_configuration_that_was_not_taken_is_told() -> None:
+    async def act(play: Play) -> None:
+        play.engine.metrics.config_last_reload_success_timestamp_seconds.set(FIVE_PAST_EIGHT)
+        play.engine.metrics.config_last_reload_successful.set(1)
+        assert notices(observe(play.engine, play.clock())) == ()
+        play.engine.metrics.config_last_reload_successful.set(0)
+        status = observe(play.engine, play.clock())
+        assert (status.config_loaded_at, status.config_refused) == (FIVE_PAST_EIGHT, True)
+        (notice,) = notices(status)
+        assert (notice.account, notice.level, notice.reason) == (None, Level.WARNING, "config_refused")
+        assert "Configuration</strong>The configuration was changed" in page_of(status)
+
+    play(act)
+
+
 @pytest.mark.parametrize(
     ("query", "names"),
     [

@@ -7,7 +7,7 @@ import os
 import resource
 import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 import httpx
@@ -23,7 +23,8 @@ from exporter.web.addresses import bind
 from exporter.web.app import build_app
 from exporter.web.crowd import Crowd, Standing, most_connections
 from exporter.web.server import WebServer
-from tests.web_support import services
+from tests.test_web_server import hurried, silent_client
+from tests.web_support import page_of, services
 
 
 @dataclass(eq=False)
@@ -269,3 +270,21 @@ def no_more_files() -> ExitStack:
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowered, hard))
     stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
     return stack
+
+
+def test_who_reads_drop_by_drop_has_a_minute_for_it() -> None:
+    async def ask() -> tuple[int, float]:
+        loop = asyncio.get_running_loop()
+        app = build_app(services(page_of(slots=100, lines=1000)))
+        async with WebServer(app, [bind("127.0.0.1", 0)]) as server:
+            with await silent_client(server.port, b"GET /metrics HTTP/1.0\r\n\r\n") as client:
+                began, received = loop.time(), 0
+                with suppress(ConnectionResetError):
+                    while some := await loop.sock_recv(client, 16_384):
+                        received += len(some)
+                        await asyncio.sleep(0.5)
+                return received, loop.time() - began
+
+    received, seconds = hurried(ask())
+    assert 100_000 < received < 4_000_000
+    assert 55 < seconds < 120

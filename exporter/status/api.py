@@ -24,6 +24,10 @@ def json_parts(status: Status) -> Iterator[bytes]:
         "exporter_version": status.version,
         "timestamp_seconds": status.now,
         "ready": status.ready,
+        "config": {
+            "loaded_timestamp_seconds": status.config_loaded_at,
+            "newer_one_refused": status.config_refused,
+        },
         "next_poll_timestamp_seconds": status.next_poll_at,
         "stale_after_seconds": status.stale_after_seconds,
         "notices": [_notice(notice) for notice in notices(status)],

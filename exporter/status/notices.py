@@ -29,13 +29,14 @@ class Level(StrEnum):
 class Notice:
     """One thing to be told.
 
-    `endpoint` or `kind` say what it is about; an account's sign-in has neither. `reason` is a closed word.
+    `account`, `endpoint` and `kind` say what it is about: a sign-in has an account alone, the configuration
+    none of them. `reason` is a closed word.
     `sentence` says what happened and what to do, `detail` is X's own words, empty where it has none.
     `items` are those it keeps figures away from, as far as they are known one by one, and `batches` says
     how many requests of the last poll failed so. `again_at` is when it is tried again, Unix seconds.
     """
 
-    account: str
+    account: str | None
     level: Level
     reason: str
     sentence: str
@@ -51,8 +52,18 @@ class Notice:
 
 def notices(status: Status) -> tuple[Notice, ...]:
     """All that is to be told, the worst first, else by account."""
-    told = [notice for account in status.accounts for notice in _account(account, status)]
+    told = list(_config(status))
+    told += [notice for account in status.accounts for notice in _account(account, status)]
     return tuple(notice for level in Level for notice in told if notice.level is level)
+
+
+def _config(status: Status) -> Iterator[Notice]:
+    if status.config_refused:
+        sentence = (
+            "The configuration was changed and has faults, so the one before stays in use. "
+            "`x-analytics-exporter check-config` lists them; mend them and reload."
+        )
+        yield Notice(None, Level.WARNING, "config_refused", sentence)
 
 
 def _account(account: AccountStatus, status: Status) -> Iterator[Notice]:

@@ -70,7 +70,11 @@ class StatusPage:
     def parts(self, status: Status, order: Order, *, show_all: bool) -> Iterator[str]:
         """The page in the order it is sent; what comes from outside is escaped."""
         watches = status.watches
-        rows = max(len(watch.items) for watch in watches) if show_all else rows_per_list(len(watches))
+        rows = (
+            max((len(watch.items) for watch in watches), default=0)
+            if show_all
+            else rows_per_list(len(watches))
+        )
         told = notices(status)
         successes = (each.last_success_at for watch in watches for each in watch.endpoints)
         verdict = _verdict(status, told)
@@ -99,11 +103,13 @@ def _verdict(status: Status, told: tuple[Notice, ...]) -> Verdict:
     if troubles:
         told_of = words.counted(len(troubles), "thing needs", "things need")
         return Verdict(min(troubles, key=list(Level).index).value, f"{told_of} attention")
-    return Verdict("good", "All is well") if status.ready else Verdict("soft", "First poll under way")
+    return Verdict("good", "All is well") if status.ready else Verdict("idle", "First poll under way")
 
 
 def _subject(notice: Notice) -> str:
     """What a notice is about: the account, and which part of it."""
+    if notice.account is None:
+        return "Configuration"
     if notice.endpoint is not None:
         return f"{notice.account}, {words.ENDPOINTS[notice.endpoint]}"
     if notice.kind is not None:

@@ -129,11 +129,17 @@ class AccountStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """All there is to say at `now`. `stale_after_seconds` is `poll.stale_after`."""
+    """All there is to say at `now`.
+
+    `stale_after_seconds` is `poll.stale_after`. `config_loaded_at` is when the configuration in use was
+    loaded; `config_refused` says that a newer one had faults and was not taken.
+    """
 
     now: float
     version: str
     ready: bool
+    config_loaded_at: float | None
+    config_refused: bool
     stale_after_seconds: float
     next_poll_at: float | None
     accounts: tuple[AccountStatus, ...]
@@ -147,10 +153,14 @@ class Status:
 def observe(engine: Engine, now: float) -> Status:
     """How everything stands at `now`."""
     look = _Look(engine, now)
+    loaded_at = _only_sample(engine.metrics.config_last_reload_success_timestamp_seconds) or None
+    refused = not _only_sample(engine.metrics.config_last_reload_successful)
     return Status(
         now=now,
         version=__version__,
         ready=engine.ready,
+        config_loaded_at=loaded_at,
+        config_refused=refused and loaded_at is not None,
         stale_after_seconds=look.stale_after_seconds,
         next_poll_at=engine.next_poll_timestamp_seconds,
         accounts=tuple(look.account(account) for account in engine.accounts.values()),
@@ -242,6 +252,11 @@ def _poll_errors(feed: Feed) -> Iterator[PollError]:
         alike.setdefault((failure.sentence, failure.detail), []).append((len(batch), failure))
     for group in alike.values():
         yield PollError(group[0][1], batches=len(group), items=sum(size for size, _ in group))
+
+
+def _only_sample(gauge: Gauge) -> float:
+    """The value of a gauge without labels."""
+    return next(sample.value for family in gauge.collect() for sample in family.samples)
 
 
 def _samples(gauge: Gauge) -> dict[tuple[str, str], float]:
