@@ -11,7 +11,6 @@ from bench.contestant import ROOT, Contestant
 from bench.sizes import FULL, SMOKE
 from bench.table import Row, as_text, write_json
 
-
 _GROUPS = {
     "answers": poll_rows.answer_rows,
     "scrapes": scrape_rows.rows,
@@ -36,7 +35,7 @@ def main() -> None:
     with Contestant("canned") as api:
         for name in [arguments.only] if arguments.only else _GROUPS:
             for row in _GROUPS[name](api.first, sizes):
-                print(f"{row.work}: {row.ours:.4g} {row.unit}", file=sys.stderr)
+                print(f"{row.work}: {row.ours:.4g} {row.unit}, peer {row.peer}", file=sys.stderr)
                 rows.append(row)
     write_json(rows, arguments.json)
     print(as_text(rows))

@@ -2,7 +2,7 @@
 
 Hours count from the start of a test; figures are amounts per hour. Scrapes are `GRID_MINUTES` apart. An
 hour becomes visible `POLL_OFFSET_MINUTES` after its end, or later where a poll is late, and stays until a
-newer one comes or `STALE_AFTER_HOURS` have passed since its end, as the exporter has it by default.
+newer one comes or the exporter's `poll.stale_after` has passed since its end.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from itertools import groupby
 
 GRID_MINUTES = 10
 POLL_OFFSET_MINUTES = 5
-STALE_AFTER_HOURS = 4
 _PER_HOUR = 60 // GRID_MINUTES
 
 Curve = Callable[[float], float]
@@ -40,6 +39,7 @@ class Item:
     name: str = ""
     kind: str = "media"
     account: str = "brand"
+    stale_after_hours: int = 4
     instance: str = "a:9877"
 
 
@@ -158,7 +158,7 @@ def _shown(item: Item) -> tuple[list[float | None], list[float | None]]:
             continue
         late = POLL_OFFSET_MINUTES + item.late_minutes.get(hour, 0)
         seen = (hour + 1) * _PER_HOUR + math.ceil(late / GRID_MINUTES)
-        stale = (hour + 1 + STALE_AFTER_HOURS) * _PER_HOUR
+        stale = (hour + 1 + item.stale_after_hours) * _PER_HOUR
         for scrape in range(seen, len(values)):
             hidden = _hidden(item, scrape)
             values[scrape] = None if hidden or scrape >= stale else amount

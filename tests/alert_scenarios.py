@@ -13,7 +13,18 @@ from dataclasses import replace
 
 import yaml
 
-from bench.alert_curves import GRID_MINUTES, Item, drop, figures, flat, notation, scraped, without
+from bench.alert_curves import (
+    GRID_MINUTES,
+    Item,
+    decay,
+    drop,
+    figures,
+    flat,
+    night,
+    notation,
+    scraped,
+    without,
+)
 from tests.alert_items import Collapse, collapses, silent_from_second_day, silent_items
 from tests.alert_scenarios_exporter import Group, exporter_groups
 
@@ -58,8 +69,10 @@ def _never(expr: str, hour: float) -> Group:
     return {"expr": expr, "eval_time": _clock(hour), "exp_samples": []}
 
 
-def _counts(expr: str, hour: float, counts: Mapping[str, float]) -> Group:
-    samples = [{"labels": f'{{id="{item}"}}', "value": count} for item, count in sorted(counts.items())]
+def _counts(expr: str, hour: float, counts: Mapping[str, float], series: str = "") -> Group:
+    samples = [
+        {"labels": f'{series}{{id="{item}"}}', "value": count} for item, count in sorted(counts.items())
+    ]
     return {"expr": expr, "eval_time": _clock(hour), "exp_samples": samples}
 
 
@@ -125,6 +138,31 @@ def _two_replicas() -> Group:
     return _group("two replicas that disagree", items, [_counts(firing, 45, {"twice": 1})])
 
 
+def _expectations() -> Group:
+    """What an hour should bring, by day, at dusk and with decay."""
+    dusk, fading = night(100, 12, steep=True), decay(12)
+    items = [
+        Item("dusk", figures(45, flat(1000), dusk)),
+        Item("fading-at-dusk", figures(45, flat(64_000), dusk, fading)),
+    ]
+
+    def expected(item: str, hour: int, value: float) -> Group:
+        return _counts(
+            f'x:media_views:expected{{id="{item}"}}', hour, {item: value}, "x:media_views:expected"
+        )
+
+    return _group(
+        "what is expected",
+        items,
+        [
+            expected("dusk", 40, 10_000),
+            expected("dusk", 45, 100),
+            # Just what comes. Its level would say 63,000, the same hour yesterday 2,100.
+            expected("fading-at-dusk", 45, 534),
+        ],
+    )
+
+
 def _not_reported() -> Group:
     """X answers without the items from hour 41 on; their last figures stay until they are withdrawn."""
 
@@ -132,6 +170,8 @@ def _not_reported() -> Group:
         return Item(name, without(figures(56, flat(level)), 40, 56), kind=kind, account=account)
 
     gone = [item("gone", 700), item("small", 30), item("gone-post", 700, "post")]
+    # Another replica, which has not been told of the new name yet.
+    twin = replace(gone[0], name="Old name", instance="b:9877")
     # Polls of this account fail, so nobody knows about its post.
     unknown = item("unknown", 700, "post", "other")
     there = Item("there", figures(56, flat(700)))
@@ -155,7 +195,7 @@ def _not_reported() -> Group:
         _counts(firing, 47, missed),
         _never(f"count_over_time({_firing('XMediaViewsDropped')}[56h])", 56),
     ]
-    return _group("what X no longer reports", [*gone, unknown, there], checks, others)
+    return _group("what X no longer reports", [*gone, twin, unknown, there], checks, others)
 
 
 def _words() -> Group:
@@ -205,6 +245,7 @@ def groups() -> list[Group]:
         _ends_after_recovery(),
         _two_replicas(),
         _not_reported(),
+        _expectations(),
         _words(),
         *exporter_groups(),
     ]

@@ -292,6 +292,21 @@ def test_row_08_an_oauth2_token_is_refreshed_once_asked_with_once_and_then_left_
     live(act, config_text(media=KEYS, auth=OAUTH2), folder=tmp_path)
 
 
+def test_a_parked_endpoint_is_waited_for_by_x_clock_and_not_in_circles() -> None:
+    async def act(stage: Live) -> None:
+        stage.x.turn(date_skew_seconds=-90.0)
+        stage.x.fail("row08", "media_analytics", times=1)
+        await stage.poll()
+        # By this machine's clock the probe is due, by X's in more than a minute.
+        stage.clock.pass_by(830)
+        started = stage.clock()
+        assert (await stage.poll(rounds=None)).outcome is PollOutcome.SUCCESS
+        assert 60 <= stage.clock() - started < 80
+        assert len(stage.clock.waits) < 5
+
+    act_with(act)
+
+
 async def assert_comes_back(stage: Live, after_seconds: float) -> None:
     """The endpoint is not asked before so long, then once, and is in service again by itself."""
     before = len(stage.x.requests)

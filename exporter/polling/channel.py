@@ -96,6 +96,10 @@ class Channel:
         """Why the endpoint is only probed rarely, None while it is in service."""
         return self.failure if self.probe_at is not None else None
 
+    def seconds_until_probe(self) -> float | None:
+        """Until a parked endpoint is looked at again, not positive when that is due; None in service."""
+        return None if self.probe_at is None else self.probe_at - self._server_clock.now()
+
     def adopt(self, surroundings: Surroundings) -> None:
         """Go on with other surroundings after a reload, keeping all that X has taught."""
         self._with = surroundings

@@ -23,6 +23,8 @@ SIBLING_REASONS = frozenset({Reason.RETIRED, Reason.NOT_ENROLLED})
 
 # Rounds after the first wait at least this long, since each batch has just been tried several times.
 ROUND_SECONDS = 30.0
+# A probe that is due may still be refused by a clock that was just set: do not ask in circles.
+PROBE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Feed:
     def source(self) -> Channel:
         """The channel that the next poll asks first."""
         first = self.channels[0]
-        if len(self.channels) == 1 or not _gives_way(first) or _probe_is_due(first, self._with.clock()):
+        if len(self.channels) == 1 or not _gives_way(first) or _probe_is_due(first):
             return first
         return self.channels[1]
 
@@ -226,15 +228,15 @@ class Feed:
 
     def _pause(self, channel: Channel, failures: Sequence[Failure], rounds: int) -> float | None:
         """Seconds until another round makes sense, None for never within this poll."""
-        now = self._with.clock()
         pauses = [
             failure.probe_after_seconds
             or max(ROUND_SECONDS, full_jitter_seconds(rounds + 5, self._with.random))
             for failure in failures
             if failure.verdict is Verdict.RETRY
         ]
-        if channel.probe_at is not None and failures:
-            pauses.append(max(0.0, channel.probe_at - now))
+        until_probe = channel.seconds_until_probe()
+        if until_probe is not None and failures:
+            pauses.append(max(PROBE_SECONDS, until_probe))
         return min(pauses, default=None)
 
     def _switched(self, channel: Channel) -> Channel:
@@ -289,5 +291,6 @@ def _gives_way(channel: Channel) -> bool:
     return channel.parked is not None and channel.parked.reason in SIBLING_REASONS
 
 
-def _probe_is_due(channel: Channel, now: float) -> bool:
-    return channel.probe_at is not None and now >= channel.probe_at
+def _probe_is_due(channel: Channel) -> bool:
+    until_probe = channel.seconds_until_probe()
+    return until_probe is not None and until_probe <= 0
