@@ -13,7 +13,7 @@ import httpx
 from exporter.xapi.failures import Failure, unreachable
 
 # Far above the largest honest answer (a full insights batch is about 1.2 MB), far below what hurts.
-MAX_BODY_BYTES = 32 * 1024 * 1024
+MAX_BODY_BYTES = 8 * 1024 * 1024
 
 # The one encoding asked for. X's answers shrink to a fifth or less, for half of what decoding them costs.
 _ENCODING = "gzip"
