@@ -92,8 +92,8 @@ def silent_items() -> list[Item]:
             late={46: 45, 50: 20, 55: 45},
         ),
         Item(
-            "blind-for-half-a-day",
-            without(figures(62, flat(2_000_000), decay(6)), 33, 46),
+            "blind-for-most-of-a-day",
+            without(figures(62, flat(2_000_000), decay(6)), 33, 53),
             stale_after_hours=24,
         ),
         Item("exporter-down-at-dusk", figures(62, flat(3000), _DUSK), unscraped=(44.2, 51.3)),
