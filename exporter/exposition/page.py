@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from exporter.exposition.checksum import Checksum, joined
 from exporter.exposition.escaping import escape_help
@@ -19,8 +18,7 @@ _NOTHING = make_piece(b"")
 # One slot's change costs the checksums of one run, and one step for each run beside it.
 _RUN_SLOTS = 32
 
-# What is written at once. Compressed text is about eight times as much inflated.
-_GZIP_PART_BYTES = 64 * 1024
+# Of compressed text, about eight times as much inflated: enough to be worth a write.
 _TEXT_PART_BYTES = 32 * 1024
 
 
@@ -106,16 +104,19 @@ class Page:
 
     def text_body(self, names: frozenset[str] | None, tail: bytes) -> Body:
         """As `text`, inflated part by part: the page as it is now, whatever is published meanwhile."""
-        whole = self._chosen(names)
-        inflating = (inflated(part) for part in _gathered(whole.pieces, _TEXT_PART_BYTES))
-        return Body(whole.checksum.length + len(tail), chain(inflating, (tail,)))
+        columns = self._chosen(names)
+        length = sum(column.checksum().length for column in columns) + len(tail)
+        pieces = [piece.deflated for column in columns for piece in column.pieces()]
+        return Body(length, _text_parts(pieces, tail))
 
     def gzip_body(self, names: frozenset[str] | None, tail: bytes) -> Body:
-        """As `gzip`. Nothing but `tail` is compressed."""
-        whole = self._chosen(names)
+        """As `gzip`. Nothing but `tail` is compressed, and an unchanged page is not joined again."""
+        if names is None:
+            whole = self._whole = self._whole or _whole(self._chosen(None))
+        else:
+            whole = _whole(self._chosen(names))
         end = gzip_end(tail, whole.checksum)
-        pieces = chain((GZIP_HEADER,), whole.pieces, (end,))
-        return Body(len(GZIP_HEADER) + whole.size + len(end), _gathered(pieces, _GZIP_PART_BYTES))
+        return Body(len(whole.start) + len(end), (whole.start, end))
 
     def _add(self, slot: str) -> int:
         position = self._positions[slot] = len(self._positions)
@@ -123,13 +124,12 @@ class Page:
             column.append()
         return position
 
-    def _chosen(self, names: frozenset[str] | None) -> _Whole:
-        """What is on the page now, or the families `names` of it; an unchanged page is not gone through."""
-        if names is not None:
-            return _whole([column for name, column in self._columns.items() if name in names])
-        if self._whole is None:
-            self._whole = _whole(list(self._columns.values()))
-        return self._whole
+    def _chosen(self, names: frozenset[str] | None) -> list[_Column]:
+        return [
+            column
+            for name, column in self._columns.items()
+            if (names is None or name in names) and column.checksum().length
+        ]
 
 
 class _Column:
@@ -184,27 +184,23 @@ class _Column:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """Compressed pieces as they follow one another, their `size` in bytes, and the checksum of their text."""
+    """A gzip member up to its tail, and the checksum of the text in it."""
 
-    pieces: tuple[bytes, ...]
-    size: int
+    start: bytes
     checksum: Checksum
 
 
 def _whole(columns: Sequence[_Column]) -> _Whole:
-    shown = [column for column in columns if column.checksum().length]
-    pieces = tuple(piece.deflated for column in shown for piece in column.pieces())
-    return _Whole(pieces, sum(map(len, pieces)), joined(column.checksum() for column in shown))
+    pieces = (piece.deflated for column in columns for piece in column.pieces())
+    start = b"".join((GZIP_HEADER, *pieces))
+    return _Whole(start, joined(column.checksum() for column in columns))
 
 
-def _gathered(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
-    """`pieces` in parts of at most `most` bytes, a longer one by itself."""
-    waiting: list[bytes] = []
-    size = 0
+def _text_parts(pieces: Iterable[bytes], tail: bytes) -> Iterator[bytes]:
+    gathered = bytearray()
     for piece in pieces:
-        if size + len(piece) > most:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-        waiting.append(piece)
-        size += len(piece)
-    yield b"".join(waiting)
+        gathered += piece
+        if len(gathered) >= _TEXT_PART_BYTES:
+            yield inflated(bytes(gathered))
+            gathered.clear()
+    yield inflated(bytes(gathered)) + tail
