@@ -12,7 +12,6 @@ import httpx
 from prometheus_client.registry import CollectorRegistry
 
 from exporter.accounts import World
-from exporter.board import Watch
 from exporter.config.load import parse_config
 from exporter.config.settings import AccountConfig, ApiSettings, Config
 from exporter.engine import Engine
@@ -193,8 +192,3 @@ def idle_engine() -> Engine:
     clock = lambda: FIVE_PAST_EIGHT  # noqa: E731 - a constant clock needs no name of its own
     world = _world(Simulator(SimWorld(()), clock=clock), clock, asyncio.sleep, lambda: 0.5)
     return Engine(world, SelfMetrics(CollectorRegistry(), version="0", revision=""), silent_logger())
-
-
-def watched_ids(watch: Watch) -> list[str]:
-    """The ids of a watch, in its order."""
-    return [item.id for item in watch.items]
