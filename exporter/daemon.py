@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from prometheus_client import disable_created_metrics
 from prometheus_client.registry import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
@@ -49,8 +48,6 @@ class Options:
 
 def build_engine(world: World, log: FilteringBoundLogger) -> Engine:
     """An engine with its own registry of metrics."""
-    # A second timestamp series for every counter: Prometheus reads none of them.
-    disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves it bare
     metrics = SelfMetrics(
         CollectorRegistry(), version=__version__, revision=os.environ.get("X_ANALYTICS_EXPORTER_REVISION", "")
     )
