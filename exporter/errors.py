@@ -6,7 +6,9 @@
     ├── ConfigError       the configuration is wrong: mend it (exit code 2)
     ├── StartError        the process cannot start here: a busy port, a missing file (exit code 1)
     ├── WireError         a 200 from X cannot be read: asked again, at most three times
-    └── CredentialsError  X cannot be asked on this account's behalf: mend the credentials
+    ├── CredentialsError  X cannot be asked on this account's behalf: mend the credentials
+    └── JournalError      the journal of figures cannot be used now: mend what the text names
+        └── JournalUnreadableError  its file is torn or foreign: it may be set aside
 
 What X answers instead of figures is not an exception but a value, `exporter.xapi.failures.Failure`,
 since it is an ordinary state here: an endpoint that the plan does not include is not a crash.
@@ -69,3 +71,11 @@ class WireError(ExporterError):
 
 class CredentialsError(ExporterError):
     """An account's credentials cannot be used; the text says which and what to do, never the secret."""
+
+
+class JournalError(ExporterError):
+    """The journal of figures cannot be used now; the text says what is wrong, where, and what to do."""
+
+
+class JournalUnreadableError(JournalError):
+    """The journal's file is torn, foreign or no database: only setting it aside helps."""

@@ -17,7 +17,7 @@ import yaml
 from exporter.config.load import load_config, parse_config
 from exporter.config.schema import MODELS, json_schema
 from exporter.config.schema_file import REFERENCE_FILE, SCHEMA_FILE
-from exporter.config.settings import BearerAuth, Config, OAuth1Auth, OAuth2Auth
+from exporter.config.settings import BearerAuth, Config, OAuth1Auth, OAuth2Auth, RemoteWriteSettings
 
 ENVIRONMENT = {
     "X_CLIENT_ID": "made-up",
@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "X_CONSUMER_SECRET": "made-up",
     "X_ACCESS_TOKEN": "made-up",
     "X_ACCESS_TOKEN_SECRET": "made-up",
+    "REMOTE_WRITE_PASSWORD": "made-up",
 }
 CURRENT = "not current; run python -m exporter.config.schema_file ."
 
@@ -85,6 +86,7 @@ def test_the_example_shows_the_defaults(example: Path) -> None:
     text = "accounts: [{name: brand, auth: {bearer_token_file: token}, posts: [1]}]\n"
     plain: Config = parse_config(text.encode(), "config.example.yaml", example.parent, {})
     assert (shown.api, shown.poll, shown.state_dir) == (plain.api, plain.poll, plain.state_dir)
+    assert (shown.history, shown.remote_write) == (plain.history, None)
     assert shown.accounts[0].media_metrics == plain.accounts[0].media_metrics
     assert shown.accounts[0].post_metrics == plain.accounts[0].post_metrics
     assert shown.accounts[0].post_source == plain.accounts[0].post_source
@@ -96,6 +98,10 @@ def test_the_example_loads_with_all_that_it_offers(example: Path) -> None:
     assert [type(account.auth) for account in config.accounts] == [BearerAuth, OAuth2Auth, OAuth1Auth]
     assert config.api.proxy_url is not None
     assert config.api.ca_file == example.parent / "ca.pem"
+    assert config.remote_write is not None
+    assert config.remote_write.basic_auth is not None
+    assert config.remote_write.settle_seconds == RemoteWriteSettings(config.remote_write.url).settle_seconds
+    assert config.remote_write.timeout_seconds == RemoteWriteSettings(config.remote_write.url).timeout_seconds
 
 
 def test_the_example_names_every_key_but_the_file_forms(repo_root: Path) -> None:

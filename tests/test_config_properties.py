@@ -20,6 +20,14 @@ poll:
   every: 1h
   stale_after: "4h"
 state_dir: ./state
+history: {keep: 30d}
+remote_write:
+  url: http://receiver.example/write
+  basic_auth: {username: exporter, password: Zq7PLANTEDx9}
+  headers: {X-Scope-OrgID: Zq7PLANTEDx9}
+  tls_config:
+  settle: 1h
+  external_labels: {site: main}
 accounts:
   - name: &name brand
 """
@@ -89,13 +97,13 @@ def test_any_heap_of_yaml_marks_is_read_or_refused(fragments: list[str]) -> None
 @given(mutated(BEFORE), st.sampled_from(AUTH_FORMS), mutated(AFTER))
 def test_no_damage_to_a_file_makes_it_repeat_a_secret(before: str, auth: str, after: str) -> None:
     told = outcome((before + auth + after).encode("utf-8", "replace"))
-    assert SECRET not in (told if isinstance(told, str) else repr(told.accounts[0].auth))
+    assert SECRET not in (told if isinstance(told, str) else repr((told.accounts[0].auth, told.remote_write)))
 
 
 @given(st.recursive(st.none() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3), max_leaves=6))
 def test_any_value_at_any_key_is_refused_in_our_own_words(value: object) -> None:
     flow = str(value).replace("None", "null") if not isinstance(value, str) else repr(value)
-    for key in ("api", "poll", "state_dir", "accounts"):
+    for key in ("api", "poll", "state_dir", "history", "remote_write", "accounts"):
         told = outcome(f"{key}: {flow}\n".encode("utf-8", "replace"))
         assert isinstance(told, str)
         assert "pydantic" not in told

@@ -15,16 +15,21 @@ from exporter.config.schema import (
     PollModel,
     PostModel,
 )
+from exporter.config.schema_remote import BasicAuthModel, RemoteWriteModel, TlsConfigModel
 from exporter.config.settings import (
     AccountConfig,
     ApiSettings,
     Auth,
+    BasicAuth,
     BearerAuth,
     Config,
+    HistorySettings,
     OAuth1Auth,
     OAuth2Auth,
     PollSettings,
+    RemoteWriteSettings,
     Secret,
+    TlsSettings,
 )
 from exporter.config.values import in_table_order
 from exporter.model import Item, Kind
@@ -38,6 +43,8 @@ def assemble(model: ConfigModel, file: Path) -> Config:
         poll=_poll(model.poll),
         state_dir=model.state_dir,
         accounts=tuple(_account(account) for account in model.accounts),
+        history=HistorySettings(keep_seconds=model.history.keep),
+        remote_write=_remote_write(model.remote_write) if model.remote_write else None,
     )
 
 
@@ -57,7 +64,30 @@ def _poll(poll: PollModel) -> PollSettings:
         offset_seconds=poll.offset,
         settle_seconds=poll.settle,
         stale_after_seconds=poll.stale_after,
+        catch_up=poll.catch_up,
     )
+
+
+def _remote_write(remote: RemoteWriteModel) -> RemoteWriteSettings:
+    return RemoteWriteSettings(
+        url=remote.url,
+        basic_auth=_basic_auth(remote.basic_auth) if remote.basic_auth else None,
+        bearer_token=remote.bearer_token,
+        bearer_token_file=remote.bearer_token_file,
+        headers=tuple(sorted(remote.headers.items(), key=lambda header: header[0])),
+        tls=_tls(remote.tls_config),
+        settle_seconds=remote.settle,
+        external_labels=tuple(sorted(remote.external_labels.items())),
+        timeout_seconds=remote.timeout,
+    )
+
+
+def _basic_auth(form: BasicAuthModel) -> BasicAuth:
+    return BasicAuth(username=form.username, password=form.password, password_file=form.password_file)
+
+
+def _tls(form: TlsConfigModel) -> TlsSettings:
+    return TlsSettings(ca_file=form.ca_file, cert_file=form.cert_file, key_file=form.key_file)
 
 
 def _account(account: AccountModel) -> AccountConfig:

@@ -9,7 +9,19 @@ from typing import Final
 from exporter.config.tree import Mapping, Node, Path, Problem, Scalar, Sequence
 
 # Below these keys no value is ever repeated, wherever in the file they stand.
-_HIDDEN_KEYS: Final = frozenset({"auth", "proxy_url", "proxy_url_file"})
+_HIDDEN_KEYS: Final = frozenset(
+    {
+        "auth",
+        "basic_auth",
+        "bearer_token",
+        "bearer_token_file",
+        "headers",
+        "proxy_url",
+        "proxy_url_file",
+    }
+)
+# What these keys hold is repeated unless it has a part that may be a secret.
+_ADDRESSES: Final = frozenset({"base_url", "url"})
 _REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<malformed>\{))")
 
 
@@ -23,7 +35,7 @@ def hide_secrets(node: Node, *, hidden: bool = False) -> None:
             hide_secrets(item, hidden=hidden)
     elif isinstance(node, Mapping):
         for key, entry in node.entries.items():
-            below = hidden or key in _HIDDEN_KEYS or (key == "base_url" and _has_credentials(entry.value))
+            below = hidden or key in _HIDDEN_KEYS or (key in _ADDRESSES and _has_credentials(entry.value))
             hide_secrets(entry.value, hidden=below)
 
 

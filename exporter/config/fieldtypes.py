@@ -22,14 +22,15 @@ POST_SOURCES: Final[dict[str, PostSource]] = {
 CLIENT_TYPES: Final[dict[str, ClientType]] = {"confidential": "confidential", "public": "public"}
 
 # In the JSON Schema, a value that is not text may still come from the environment.
-_REFERENCE: Final = r"\$\{"
+REFERENCE: Final = r"\$\{"
 
 
-def _text_schema(pattern: str, title: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "title": title, "pattern": f"^(?:{pattern})$|{_REFERENCE}"})
+def text_schema(pattern: str, title: str) -> WithJsonSchema:
+    """JSON Schema of a text that follows `pattern`."""
+    return WithJsonSchema({"type": "string", "title": title, "pattern": f"^(?:{pattern})$|{REFERENCE}"})
 
 
-_DURATION_SCHEMA = _text_schema(f"(?!$){values.DURATION}", "duration")
+_DURATION_SCHEMA = text_schema(f"(?!$){values.DURATION}", "duration")
 
 Timeout = Annotated[
     float, duration("a duration from 1s to 1h, such as 30s or 1m30s", 1, 3600), _DURATION_SCHEMA
@@ -41,6 +42,27 @@ Wait = Annotated[
     float, duration("a duration from 0s to 24h, such as 30s, 5m or 1h30m", 0, 86400), _DURATION_SCHEMA
 ]
 Duration = Annotated[float, duration("a duration, such as 30m, 4h or 7d", 0), _DURATION_SCHEMA]
+Keep = Annotated[
+    float,
+    duration("a duration from 2d to 400d, such as 35d", 2 * 86400, 400 * 86400),
+    _DURATION_SCHEMA,
+]
+LongWait = Annotated[
+    float, duration("a duration from 0s to 48h, such as 30m, 2h or 1d", 0, 48 * 3600), _DURATION_SCHEMA
+]
+
+
+_SWITCH: Final = {"true": True, "false": False}
+Switch = Annotated[
+    bool,
+    checked(_SWITCH.get, "one of true, false", tuple(_SWITCH)),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "boolean"}, {"type": "string", "pattern": f"^(?:true|false)$|{REFERENCE}"}],
+            "title": "true or false",
+        }
+    ),
+]
 
 
 def _concurrency(text: str) -> int | None:
@@ -55,7 +77,7 @@ Concurrency = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": 64},
-                {"type": "string", "pattern": f"^[0-9]{{1,9}}$|{_REFERENCE}"},
+                {"type": "string", "pattern": f"^[0-9]{{1,9}}$|{REFERENCE}"},
             ],
             "title": "whole number",
         }
@@ -73,12 +95,16 @@ BaseUrl = Annotated[
 ]
 
 
-def _secret(parse: Callable[[str], str | None], allowed: str) -> PlainValidator:
+def secret(
+    parse: Callable[[str], str | None], allowed: str, hint: Callable[[str], str] = lambda _: ""
+) -> PlainValidator:
+    """A text that `parse` accepts, as a `Secret`; `hint` may say why another one is refused."""
+
     def make(text: str) -> Secret | None:
         checked = parse(text)
         return None if checked is None else Secret(checked)
 
-    return checked(make, allowed)
+    return checked(make, allowed, hint=hint)
 
 
 def _secret_file(path: Path) -> Secret:
@@ -107,20 +133,20 @@ def _directory(path: Path) -> Path:
     return path
 
 
-_SECRET_SCHEMA = WithJsonSchema({"type": "string", "title": "secret", "minLength": 1})
-_FILE_SCHEMA = WithJsonSchema({"type": "string", "title": "file", "minLength": 1})
-_FILE = "a readable file that holds the secret alone; a relative path starts in the config file's folder"
+SECRET_SCHEMA = WithJsonSchema({"type": "string", "title": "secret", "minLength": 1})
+FILE_SCHEMA = WithJsonSchema({"type": "string", "title": "file", "minLength": 1})
+FILE = "a readable file that holds the secret alone; a relative path starts in the config file's folder"
 _HEADER_TEXT = "a text that is not empty, without spaces, line breaks and characters beyond ASCII"
 _PROXY = "an http:// or https:// address of a proxy, such as http://user:password@proxy.example:3128"
 
 # The optional ones are None by default and never None when their key is given.
 SecretText = Annotated[
     Secret | None,
-    _secret(values.token, _HEADER_TEXT),
-    _SECRET_SCHEMA,
+    secret(values.token, _HEADER_TEXT),
+    SECRET_SCHEMA,
 ]
-SecretFile = Annotated[Secret | None, from_file(_secret_file, _FILE), _FILE_SCHEMA]
-TokenFile = Annotated[Path | None, from_file(_token_file, _FILE), _FILE_SCHEMA]
+SecretFile = Annotated[Secret | None, from_file(_secret_file, FILE), FILE_SCHEMA]
+TokenFile = Annotated[Path | None, from_file(_token_file, FILE), FILE_SCHEMA]
 ClientId = Annotated[
     str,
     checked(values.token, _HEADER_TEXT),
@@ -128,14 +154,14 @@ ClientId = Annotated[
 ]
 ProxyUrl = Annotated[
     Secret | None,
-    _secret(values.proxy_url, _PROXY),
+    secret(values.proxy_url, _PROXY),
     WithJsonSchema({"type": "string", "title": "secret URL"}),
 ]
 ProxyUrlFile = Annotated[
-    Secret | None, from_file(_proxy_file, f"a readable file that holds {_PROXY}"), _FILE_SCHEMA
+    Secret | None, from_file(_proxy_file, f"a readable file that holds {_PROXY}"), FILE_SCHEMA
 ]
 CaFile = Annotated[
-    Path | None, from_file(_certificates, "a readable file with certificates in PEM form"), _FILE_SCHEMA
+    Path | None, from_file(_certificates, "a readable file with certificates in PEM form"), FILE_SCHEMA
 ]
 StateDir = Annotated[
     Path,
@@ -149,12 +175,12 @@ AccountName = Annotated[
         values.account_name,
         "1 to 63 characters: lower-case letters, digits, _ and -, beginning with a letter or digit",
     ),
-    _text_schema(values.ACCOUNT_NAME, "text"),
+    text_schema(values.ACCOUNT_NAME, "text"),
 ]
 # An editor reads an unquoted 1.10 or yes as a number or a truth value; here it is the text as written.
-_PRINTABLE_SCHEMA: Final = {"type": ["string", "number", "boolean"], "title": "text"}
-_PRINTABLE = "a text of 1 to 500 characters without line breaks and control characters"
-DisplayName = Annotated[str | None, checked(values.printable, _PRINTABLE), WithJsonSchema(_PRINTABLE_SCHEMA)]
+PRINTABLE_SCHEMA: Final = {"type": ["string", "number", "boolean"], "title": "text"}
+PRINTABLE = "a text of 1 to 500 characters without line breaks and control characters"
+DisplayName = Annotated[str | None, checked(values.printable, PRINTABLE), WithJsonSchema(PRINTABLE_SCHEMA)]
 
 
 def _no_label(text: str) -> str:
@@ -172,7 +198,7 @@ _LabelName = Annotated[
         hint=_no_label,
     ),
 ]
-_LabelValue = Annotated[str, checked(values.printable, _PRINTABLE)]
+_LabelValue = Annotated[str, checked(values.printable, PRINTABLE)]
 
 
 Labels = Annotated[
@@ -186,7 +212,7 @@ Labels = Annotated[
                 "pattern": f"^(?!__){values.LABEL_NAME}$",
                 "not": {"enum": list(values.RESERVED_LABELS)},
             },
-            "additionalProperties": _PRINTABLE_SCHEMA,
+            "additionalProperties": PRINTABLE_SCHEMA,
         }
     ),
 ]
@@ -210,12 +236,12 @@ def _not_post(text: str) -> str:
 MEDIA_KEY_SCHEMA: Final = {
     "type": "string",
     "title": "media key",
-    "pattern": f"^{values.MEDIA_KEY}$|{_REFERENCE}",
+    "pattern": f"^{values.MEDIA_KEY}$|{REFERENCE}",
 }
 POST_ID_SCHEMA: Final = {
     "anyOf": [
         {"type": "integer", "minimum": 0},
-        {"type": "string", "pattern": f"^(?:{values.POST_ID}|{values.POST_URL})$|{_REFERENCE}"},
+        {"type": "string", "pattern": f"^(?:{values.POST_ID}|{values.POST_URL})$|{REFERENCE}"},
     ],
     "title": "post id or URL",
 }

@@ -22,6 +22,24 @@ def read_token(path: Path) -> str:
 
     Raises `UnusableFileError`.
     """
+    text = _read_secret(path)
+    if values.token(text) is None:
+        raise UnusableFileError("the file holds spaces, several lines or characters that no secret has")
+    return text
+
+
+def read_password(path: Path) -> str:
+    """The password in `path`, which may hold spaces, without the one line break at its end.
+
+    Raises `UnusableFileError`.
+    """
+    text = _read_secret(path)
+    if values.password(text) is None:
+        raise UnusableFileError("the file holds several lines or control characters")
+    return text
+
+
+def _read_secret(path: Path) -> str:
     try:
         content = _read(path, _MAX_SECRET_BYTES + 1).decode("utf-8")
     except UnicodeDecodeError:
@@ -31,8 +49,6 @@ def read_token(path: Path) -> str:
         raise UnusableFileError("the file is empty")
     if len(text) > _MAX_SECRET_BYTES:
         raise UnusableFileError("the file is too large for a secret")
-    if values.token(text) is None:
-        raise UnusableFileError("the file holds spaces, several lines or characters that no secret has")
     return text
 
 
@@ -43,6 +59,31 @@ def check_certificates(path: Path) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except OSError:
         raise UnusableFileError("the file holds no certificates in PEM form") from None
+
+
+def check_key(path: Path) -> None:
+    """Make sure that `path` looks like a key in PEM form; raises `UnusableFileError`."""
+    if b"PRIVATE KEY-----" not in _read(path, _MAX_SECRET_BYTES):
+        raise UnusableFileError("the file holds no key in PEM form")
+
+
+def check_key_pair(certificate: Path, key: Path) -> None:
+    """Make sure that a client can show `certificate` with `key`; raises `UnusableFileError`."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, _no_passphrase)
+    except _PassphraseError:
+        raise UnusableFileError("the key has a passphrase") from None
+    except OSError:
+        raise UnusableFileError("the key does not belong to the certificate") from None
+
+
+class _PassphraseError(Exception):
+    """The key cannot be read without a passphrase."""
+
+
+def _no_passphrase() -> str:
+    # Without this OpenSSL would ask on the terminal.
+    raise _PassphraseError
 
 
 def check_directory(path: Path) -> None:

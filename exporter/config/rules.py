@@ -12,6 +12,7 @@ from typing import Final
 
 from exporter.config import schema, tree, values
 from exporter.config.schema import AUTH_FORMS, PollModel
+from exporter.config.schema_remote import SIGN_IN_FORMS
 from exporter.config.tree import Mapping, Mark, Node, Path, Problem, Scalar, Sequence
 from exporter.model import Kind
 
@@ -32,6 +33,9 @@ def cross_problems(root: Mapping) -> Iterator[Problem]:
     api = root.get("api")
     if isinstance(api, Mapping):
         yield from _value_or_file(("api",), api, "proxy_url", required=False)
+    remote = root.get("remote_write")
+    if isinstance(remote, Mapping):
+        yield from _remote_write(("remote_write",), remote)
 
 
 @dataclass(slots=True)
@@ -119,12 +123,17 @@ def _sign_in(path: Path, account: Mapping) -> Iterator[Problem]:
         mark = auth.entries[forms[1]].key_mark if forms else auth.mark
         given = " and ".join(forms) if forms else "none of them"
         yield Problem(mark, path, f"found {given}; allowed: exactly one of {', '.join(AUTH_FORMS)}")
-    for form, check in _FORMS.items():
-        node = auth.get(form)
-        if node is not None and _is_empty(node):
-            node = Mapping(node.mark)
-        if isinstance(node, Mapping) and not node.broken:
-            yield from check((*path, form), node)
+    for name, check in _FORMS.items():
+        form = _form(auth.get(name))
+        if form:
+            yield from check((*path, name), form)
+
+
+def _form(node: Node | None) -> Mapping | None:
+    """The mapping at `node`, empty where the form is named and nothing stands below it."""
+    if isinstance(node, Scalar) and _is_empty(node):
+        return Mapping(node.mark)
+    return node if isinstance(node, Mapping) and not node.broken else None
 
 
 def _oauth1(path: Path, form: Mapping) -> Iterator[Problem]:
@@ -148,6 +157,45 @@ _FORMS: Final[dict[str, Callable[[Path, Mapping], Iterator[Problem]]]] = {
     "oauth1": _oauth1,
     "oauth2": _oauth2,
 }
+
+
+def _remote_write(path: Path, remote: Mapping) -> Iterator[Problem]:
+    headers = remote.get("headers")
+    entries = headers.entries if isinstance(headers, Mapping) else {}
+    forms: list[tuple[str, Mark]] = [
+        (form, remote.entries[form].key_mark) for form in SIGN_IN_FORMS if form in remote.entries
+    ]
+    seen = _Seen("this header")
+    for name, entry in entries.items():
+        yield from seen.again(name.casefold(), (*path, "headers"), entry.key_mark)
+        if name.casefold() == "authorization":
+            forms.append(("the header Authorization", entry.key_mark))
+    if len(forms) > 1:
+        given = " and ".join(form for form, _ in forms)
+        allowed = f"at most one of {', '.join(SIGN_IN_FORMS)} and the header Authorization"
+        yield Problem(max(mark for _, mark in forms), path, f"found {given}; allowed: {allowed}")
+    basic = _form(remote.get("basic_auth"))
+    if basic:
+        yield from _value_or_file((*path, "basic_auth"), basic, "password", required=True)
+    tls = remote.get("tls_config")
+    if isinstance(tls, Mapping):
+        yield from _client_certificate((*path, "tls_config"), tls)
+        yield from _tls_for_http(path, remote)
+
+
+def _client_certificate(path: Path, tls: Mapping) -> Iterator[Problem]:
+    pair = ("cert_file", "key_file")
+    given = [key for key in pair if key in tls.entries]
+    if len(given) == 1:
+        message = f"found {given[0]} alone; allowed: both of {' and '.join(pair)}, or neither"
+        yield Problem(tls.entries[given[0]].key_mark, path, message)
+
+
+def _tls_for_http(path: Path, remote: Mapping) -> Iterator[Problem]:
+    url = _text(remote.get("url"))
+    if url and url.text.casefold().startswith("http://"):
+        mark = remote.entries["tls_config"].key_mark
+        yield Problem(mark, (*path, "tls_config"), "an http:// url has no TLS; use https://, or remove this")
 
 
 def _value_or_file(path: Path, parent: Mapping, key: str, *, required: bool) -> Iterator[Problem]:

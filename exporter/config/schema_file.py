@@ -39,8 +39,8 @@ One YAML file. [config.example.yaml](../config.example.yaml) shows every key wit
 - A secret is given in the file, or in a file of its own through the key that ends in `_file`, not both.
   One line break at the end of such a file is ignored.
 - Unknown keys, keys or ids that stand twice, and YAML tags are errors. Anchors, aliases and merge keys work.
-- Errors name file, line, column and key, and never repeat a value below `auth`, a proxy's address, or what
-  came from the environment.
+- Errors name file, line, column and key, and never repeat a value below `auth`, what `remote_write` signs in
+  with, its headers, a proxy's address, or what came from the environment.
 """
 
 

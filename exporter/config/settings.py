@@ -72,13 +72,75 @@ class PollSettings:
 
     Polls run every `every_seconds` (60 to 86400), `offset_seconds` past the aligned UTC hour. An hour
     counts as complete `settle_seconds` after its end; values are withdrawn `stale_after_seconds` after
-    the end of the hour shown.
+    the end of the hour shown. With `catch_up`, X is asked again sooner for an hour that is late.
     """
 
     every_seconds: float
     offset_seconds: float
     settle_seconds: float
     stale_after_seconds: float
+    catch_up: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySettings:
+    """What becomes of the journal: key `history`. Hours are kept for `keep_seconds` (2 to 400 days)."""
+
+    keep_seconds: float = 35 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class BasicAuth:
+    """A user and the password for it: exactly one of `password` and `password_file` is set.
+
+    `password_file` is absolute, was readable when the configuration was read, and is read again at run time.
+    """
+
+    username: str
+    password: Secret | None
+    password_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """Files in PEM form, absolute: what to trust, and the client's certificate with its key, or neither."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteWriteSettings:
+    """Where settled hours are sent: key `remote_write`.
+
+    `url` is a `Secret` because its query may hold a token; `address` is what may be shown of it. At most one
+    of `basic_auth` and the two bearer fields is set; a token in `bearer_token_file` is read again at run
+    time. An hour is sent `settle_seconds` after its end (0 to 172800). `headers` go along with every message
+    and `external_labels` with every series, each sorted by name; names of headers are as in the file.
+    `timeout_seconds` is for one message as a whole.
+    """
+
+    url: Secret
+    basic_auth: BasicAuth | None = None
+    bearer_token: Secret | None = None
+    bearer_token_file: Path | None = None
+    headers: tuple[tuple[str, Secret], ...] = ()
+    tls: TlsSettings = TlsSettings()
+    settle_seconds: float = 7200.0
+    external_labels: tuple[tuple[str, str], ...] = ()
+    timeout_seconds: float = 30.0
+
+    @property
+    def address(self) -> str:
+        """The url without its query."""
+        return self.url.reveal().partition("?")[0]
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether something goes along that nobody on the way should read."""
+        tokens = (self.basic_auth, self.bearer_token, self.bearer_token_file)
+        return any(token is not None for token in tokens) or bool(self.headers) or "?" in self.url.reveal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +211,7 @@ class Config:
     """A whole configuration file.
 
     `file` and `state_dir` are absolute; `state_dir` may not exist yet. Account names are distinct, and
-    no item is watched twice.
+    no item is watched twice. `remote_write` is None where no hours are sent anywhere.
     """
 
     file: Path
@@ -157,3 +219,5 @@ class Config:
     poll: PollSettings
     state_dir: Path
     accounts: tuple[AccountConfig, ...]
+    history: HistorySettings = HistorySettings()
+    remote_write: RemoteWriteSettings | None = None

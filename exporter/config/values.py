@@ -14,6 +14,29 @@ from exporter.vocabulary import Metric, folded, metrics_of
 
 # Labels that the exporter's own series carry, or that Prometheus attaches.
 RESERVED_LABELS: Final = ("id", "account", "name", "metric", "job", "instance")
+# Labels that the hourly series sent by remote write carry.
+EXACT_SERIES_LABELS: Final = ("id", "metric")
+# Headers that belong to the message or to the connection it goes by.
+OWN_HEADERS: Final = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "x-prometheus-remote-write-version",
+    }
+)
 
 # Patterns that the JSON Schema repeats, so they keep to what both dialects of regular expressions share.
 DURATION: Final = "([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?"
@@ -25,6 +48,7 @@ POST_URL: Final = (
 )
 ACCOUNT_NAME: Final = "[a-z0-9][a-z0-9_-]{0,62}"
 LABEL_NAME: Final = "[a-zA-Z_][a-zA-Z0-9_]*"
+HEADER_NAME: Final = "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}"
 
 _UNIT_SECONDS: Final = (86400, 3600, 60, 1)
 _UNITS: Final = "dhms"
@@ -32,6 +56,7 @@ _WHOLE_NUMBER = re.compile("[0-9]{1,9}")
 _URL_TEXT = re.compile("[!-~]+")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _TOKEN = re.compile("[!-~]+")
+_HEADER_VALUE = re.compile("[!-~](?:[ -~]*[!-~])?")
 
 
 def duration_seconds(text: str) -> int | None:
@@ -86,6 +111,38 @@ def label_name(text: str) -> str | None:
     return text if legal and text not in RESERVED_LABELS else None
 
 
+def external_label_name(text: str) -> str | None:
+    """A Prometheus label name that clashes with none of the hourly series' own."""
+    legal = re.fullmatch(LABEL_NAME, text) and not text.startswith("__")
+    return text if legal and text not in EXACT_SERIES_LABELS else None
+
+
+def is_header_name(text: str) -> bool:
+    """Whether an HTTP header can have this name."""
+    return re.fullmatch(HEADER_NAME, text) is not None
+
+
+def header_name(text: str) -> str | None:
+    """The name of an HTTP header that is free to be set."""
+    return text if is_header_name(text) and text.casefold() not in OWN_HEADERS else None
+
+
+def header_value(text: str) -> str | None:
+    """What an HTTP header can hold: visible ASCII, and spaces within."""
+    return text if _HEADER_VALUE.fullmatch(text) else None
+
+
+def password(text: str) -> str | None:
+    """A password for HTTP basic authentication: not empty, no control characters."""
+    wrong = any(unicodedata.category(char) in {"Cc", "Cs"} for char in text)
+    return text if text and not wrong else None
+
+
+def user_name(text: str) -> str | None:
+    """A user for HTTP basic authentication, where a colon would begin the password."""
+    return password(text) if ":" not in text else None
+
+
 def printable(text: str) -> str | None:
     """A text that can be a label value: not empty, at most 500 characters, no control characters."""
     wrong = any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in text)
@@ -122,6 +179,14 @@ def base_url(text: str) -> str | None:
         return None
     secure = url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname or ""))
     return text.rstrip("/") if secure else None
+
+
+def receiver_url(text: str) -> str | None:
+    """The http or https address of a receiver of remote write; it may have a query."""
+    url = _split(text)
+    if url is None or url.scheme not in {"http", "https"} or url.username is not None or "#" in text:
+        return None
+    return text
 
 
 def proxy_url(text: str) -> str | None:

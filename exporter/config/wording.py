@@ -19,6 +19,9 @@ from exporter.errors import Fault
 from exporter.vocabulary import folded
 
 _LONGEST_GUESSED_FROM: Final = 60
+_SECRET_PLACES: Final = frozenset({"auth", "basic_auth", "headers"})
+# The mappings whose keys are free.
+_FREE_KEYS: Final = frozenset({"labels", "external_labels", "headers"})
 
 
 def problems_of(root: Mapping, errors: Iterable[ErrorDetails]) -> list[Problem]:
@@ -34,11 +37,13 @@ def fault(file: str, problem: Problem) -> Fault:
 
 
 def _showable(path: Path) -> Path:
-    # A token that slipped into the place of a key must not be shown: below auth only known keys are.
-    if "auth" not in path:
+    # A token that slipped into the place of a key must not be shown: below these only known keys are.
+    start = next((index + 1 for index, step in enumerate(path) if step in _SECRET_PLACES), None)
+    if start is None:
         return path
-    start = path.index("auth") + 1
-    known = {key for place in MODELS if "auth" in place for key in MODELS[place].model_fields}
+    known = {
+        key for place in MODELS if _SECRET_PLACES.intersection(place) for key in MODELS[place].model_fields
+    }
     for index in range(start, len(path)):
         if path[index] not in known:
             return path[:index]
@@ -73,8 +78,8 @@ def keys_at(path: Path) -> tuple[str, ...]:
 
 def _problem(root: Mapping, error: ErrorDetails) -> Problem | None:
     location: Path = error["loc"]
-    # How pydantic marks a problem with a mapping's key; labels are the only mapping whose keys are free.
-    names_key = location[-1:] == ("[key]",) and location[-3:-2] == ("labels",)
+    # How pydantic marks a problem with a mapping's key.
+    names_key = location[-1:] == ("[key]",) and not _FREE_KEYS.isdisjoint(location[-3:-2])
     path, nodes = tree.follow(root, location[:-1] if names_key else location)
     if any(node.broken for node in nodes):
         return None
@@ -92,7 +97,8 @@ def _wrong_key(path: Path, nodes: list[Node], error: ErrorDetails) -> Problem:
     mark, key = _key_mark(path, nodes), str(path[-1])
     refused = _refusal(error)
     reason = f" ({refused.why})" if refused.why else ""
-    return Problem(mark, path, f"found {tree.quoted(key)}{reason}; allowed: {refused.allowed}")
+    what = "a name that is not shown here" if nodes[-2].hidden else tree.quoted(key)
+    return Problem(mark, path, f"found {what}{reason}; allowed: {refused.allowed}")
 
 
 def _at_key(path: Path, nodes: list[Node], message: str) -> Problem:
