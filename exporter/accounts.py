@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 from structlog.typing import FilteringBoundLogger
@@ -14,6 +14,7 @@ from exporter.config.settings import AccountConfig, ApiSettings, Config
 from exporter.model import Endpoint, Item, Kind
 from exporter.polling.channel import Channel, Surroundings
 from exporter.polling.feed import Feed
+from exporter.recording.record import Record, Unrecorded
 from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.signin.scheme import RefreshObserver, RefreshOutcome, Signer
 from exporter.xapi.client import XClient
@@ -64,13 +65,14 @@ class RefreshJournal:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What all accounts work with: the world, one HTTP client, the board, the metrics, the log."""
+    """What all accounts work with: the world, one HTTP client, the board, the metrics, log and record."""
 
     world: World
     http: httpx.AsyncClient
     board: Board
     metrics: SelfMetrics
     log: FilteringBoundLogger
+    record: Record = field(default_factory=Unrecorded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +176,6 @@ def _surroundings(config: AccountConfig, whole: Config, shop: Shop, signer: Sign
         sleep=world.sleep,
         random=world.random,
         settle_seconds=whole.poll.settle_seconds,
+        every_seconds=whole.poll.every_seconds,
+        record=shop.record,
     )

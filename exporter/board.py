@@ -37,6 +37,15 @@ class Watch:
     metrics: tuple[Metric, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """What an answer changed: states by id `before` and `after` it, and how many known hours it restated."""
+
+    before: Mapping[str, ItemState]
+    after: Mapping[str, ItemState]
+    revised: int
+
+
 @dataclass(slots=True)
 class _Slot:
     key: str
@@ -65,6 +74,7 @@ class Board:
         self._page = page
         self._clock = clock
         self._stale_after_seconds = math.inf
+        self._watches: tuple[Watch, ...] = ()
         self._slots: dict[str, _Slot] = {}
         self._slot_of: dict[str, _Slot] = {}
         self._states: dict[str, ItemState] = {}
@@ -75,19 +85,39 @@ class Board:
         """What X has said about an item; for one that is not watched, nothing."""
         return self._states.get(item_id, ItemState())
 
-    async def watch(self, watches: Iterable[Watch], stale_after_seconds: float) -> None:
-        """Show exactly `watches` from now on; items watched before keep their figures."""
+    def standing(self) -> list[tuple[Watch, Mapping[str, ItemState]]]:
+        """What is shown, with the states of its items."""
+        return [(watch, self.states_of(watch)) for watch in self._watches]
+
+    def states_of(self, watch: Watch) -> dict[str, ItemState]:
+        """What X has said about each item of `watch` that is shown."""
+        return {item.id: self._states[item.id] for item in watch.items if item.id in self._states}
+
+    async def watch(
+        self,
+        watches: Iterable[Watch],
+        stale_after_seconds: float,
+        restored: Mapping[str, ItemState] | None = None,
+    ) -> None:
+        """Show exactly `watches` from now on.
+
+        Items watched before keep their figures; others begin with what `restored` has of them.
+        """
         async with self._publishing:
-            slots = {slot.key: slot for watch in watches for slot in _slots(watch)}
+            watched = tuple(watches)
+            slots = {slot.key: slot for watch in watched for slot in _slots(watch)}
             slot_of = {item.id: slot for slot in slots.values() for item in slot.items}
+            known = restored or {}
             states = {
-                item_id: _carried_over(self._states.get(item_id), self._slot_of.get(item_id), slot)
+                item_id: _carried_over(self._states[item_id], self._slot_of[item_id], slot)
+                if item_id in self._states
+                else known.get(item_id, ItemState())
                 for item_id, slot in slot_of.items()
             }
             self._stale_after_seconds = stale_after_seconds
             # Scrapes go on reading what was shown before until everything is ready.
             pieces = await asyncio.to_thread(self._rendered_whole, slots.values(), states)
-            self._slots, self._slot_of, self._states = slots, slot_of, states
+            self._watches, self._slots, self._slot_of, self._states = watched, slots, slot_of, states
             self._page.clear()
             for key, shown in pieces.items():
                 self._page.publish(key, shown)
@@ -99,8 +129,8 @@ class Board:
         metrics: Sequence[Metric],
         answer: Answer,
         window: AnswerWindow,
-    ) -> int:
-        """Take X's answer to a request for `asked` and show it; returns how many hours it restated.
+    ) -> Absorbed:
+        """Take X's answer to a request for `asked` and show it.
 
         `metrics` are those the answer was decoded for. Items that are no longer watched, or whose metrics
         have changed since, are left as they are.
@@ -113,12 +143,13 @@ class Board:
                 if (slot := self._slot_of.get(item.id)) is not None and slot.metrics == columns
             ]
             rendered = await asyncio.to_thread(self._render, touched, answer, window, len(columns))
+            before = {item_id: self._states[item_id] for item_id in rendered.states}
             self._states.update(rendered.states)
             for key, pieces in rendered.pieces.items():
                 self._page.update(key, pieces)
                 self._slots[key].stale_at = rendered.stale_at[key]
             self._note_next_stale()
-            return rendered.revised
+            return Absorbed(before, rendered.states, rendered.revised)
 
     async def forget_hours(self, items: Iterable[Item]) -> None:
         """Take back every hour of `items`: they turned out to stand under the wrong label."""
@@ -208,9 +239,7 @@ def _slots(watch: Watch) -> Iterator[_Slot]:
         yield _Slot(key, watch.kind, watch.items[start : start + size], watch.metrics)
 
 
-def _carried_over(state: ItemState | None, before: _Slot | None, now: _Slot) -> ItemState:
-    if state is None or before is None:
-        return ItemState()
+def _carried_over(state: ItemState, before: _Slot, now: _Slot) -> ItemState:
     if before.metrics == now.metrics:
         return state
     columns = [before.metrics.index(metric) if metric in before.metrics else None for metric in now.metrics]

@@ -187,6 +187,79 @@ def simulate_api(listen: str) -> int:
     return simulate_api_command(listen)
 
 
+def _time(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    from exporter.backfill.span import parse_time
+
+    try:
+        return None if value is None else parse_time(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@cli.command()
+@CONFIG_FILE
+@click.option(
+    "--start", required=True, metavar="TIME", callback=_time, help="First hour: 2026-09-01 (UTC) or RFC 3339."
+)
+@click.option(
+    "--end",
+    required=True,
+    metavar="TIME",
+    callback=_time,
+    help="Where to end; the hour that begins there is left out.",
+)
+@click.option("--account", metavar="NAME", help="Only this account of the configuration.")
+@click.option(
+    "--id", "ids", multiple=True, metavar="ID", help="Only this media key or post id; may be repeated."
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write all of it to an OpenMetrics file, for `promtool tsdb create-blocks-from openmetrics`.",
+)
+@click.option(
+    "--remote-write",
+    "remote_write",
+    is_flag=True,
+    help="Send all of it to `remote_write.url` of the configuration.",
+)
+@click.option("--dry-run", "dry_run", is_flag=True, help="Print what would be asked of X, and ask nothing.")
+def backfill(**flags: Any) -> int:  # noqa: ANN401 - what click has checked against the options above
+    """Ask X for hours of the past and keep them in the journal. Run again after a stop, it goes on."""
+    from exporter.commands.backfill import BackfillFlags
+    from exporter.commands.backfill import backfill as backfill_command
+
+    return backfill_command(BackfillFlags(**flags), dict(os.environ))
+
+
+@cli.command()
+@CONFIG_FILE
+@click.option(
+    "--format", "form", required=True, type=click.Choice(["csv", "jsonl"]), help="How records are written."
+)
+@click.option(
+    "--start", metavar="TIME", callback=_time, help="Only hours from there on: 2026-09-01 (UTC) or RFC 3339."
+)
+@click.option("--end", metavar="TIME", callback=_time, help="Only hours before.")
+@click.option("--account", metavar="NAME", help="Only this account.")
+@click.option(
+    "--id", "ids", multiple=True, metavar="ID", help="Only this media key or post id; may be repeated."
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to this file instead of standard output.",
+)
+def export(**flags: Any) -> int:  # noqa: ANN401 - what click has checked against the options above
+    """Print the journal: one record for each item, hour and metric with a number."""
+    from exporter.commands.export import ExportFlags
+    from exporter.commands.export import export as export_command
+
+    return export_command(ExportFlags(**flags), dict(os.environ))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed, 2 bad usage or configuration."""
     try:

@@ -19,6 +19,7 @@ from exporter.accounts import World
 from exporter.config.settings import Config
 from exporter.engine import Engine
 from exporter.plan import plan_for
+from exporter.recording.recorder import Recorder
 from exporter.reloading import Reloader
 from exporter.sdnotify import ServiceManager
 from exporter.selfmetrics.instruments import SelfMetrics
@@ -36,22 +37,27 @@ class Options:
 
     `load` reads the configuration anew. `enable_lifecycle` lets `POST /-/reload` reload it.
     `watch_file` is reloaded when its content changes, None for never. `web_config_file` asks for TLS and
-    passwords, None for neither.
+    passwords, None for neither. With `keep_history` there is a journal below the configuration's `state_dir`.
     """
 
     listen_address: str
     load: Callable[[], Config]
     web_config_file: Path | None = None
+    keep_history: bool = True
     enable_lifecycle: bool = False
     watch_file: Path | None = None
 
 
-def build_engine(world: World, log: FilteringBoundLogger) -> Engine:
-    """An engine with its own registry of metrics."""
+def build_engine(world: World, log: FilteringBoundLogger, *, keep_history: bool = False) -> Engine:
+    """An engine with its own registry of metrics, and with a journal where history is to be kept."""
     metrics = SelfMetrics(
         CollectorRegistry(), version=__version__, revision=os.environ.get("X_ANALYTICS_EXPORTER_REVISION", "")
     )
-    return Engine(world, metrics, log)
+    recorder = None
+    if keep_history:
+        up = metrics.watch_journal()
+        recorder = Recorder(world.clock, world.sleep, log, up.set)
+    return Engine(world, metrics, log, recorder)
 
 
 async def serve(config: Config, options: Options, log: FilteringBoundLogger, world: World) -> None:
@@ -82,7 +88,7 @@ async def running(
         live = LiveWebConfig(web_config, log, world.monotonic)
     # Bound before anything else, so that a busy port costs no request to X.
     listener = bind(*parse_listen_address(options.listen_address))
-    engine = build_engine(world, log)
+    engine = build_engine(world, log, keep_history=options.keep_history)
     reloader = Reloader(options.load, engine, log, world.clock)
     await reloader.start(config)
     services = WebServices(
@@ -145,6 +151,7 @@ def _log_start(engine: Engine, config: Config, port: int, log: FilteringBoundLog
         accounts=len(config.accounts),
         items=plan.items,
         requests_per_hour=plan.requests_per_hour,
+        catch_up_requests_per_hour=plan.catch_up_requests,
         next_poll_timestamp_seconds=engine.next_poll_timestamp_seconds,
     )
 

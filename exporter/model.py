@@ -30,6 +30,7 @@ class Endpoint(StrEnum):
     MEDIA_ANALYTICS = "media_analytics"
     INSIGHTS_28HR = "insights_28hr"
     TWEETS_ANALYTICS = "tweets_analytics"
+    INSIGHTS_HISTORICAL = "insights_historical"
 
     @property
     def path(self) -> str:
@@ -51,11 +52,13 @@ _PATHS = {
     Endpoint.MEDIA_ANALYTICS: "/2/media/analytics",
     Endpoint.INSIGHTS_28HR: "/2/insights/28hr",
     Endpoint.TWEETS_ANALYTICS: "/2/tweets/analytics",
+    Endpoint.INSIGHTS_HISTORICAL: "/2/insights/historical",
 }
 _BATCH_SIZES = {
     Endpoint.MEDIA_ANALYTICS: 100,
     Endpoint.INSIGHTS_28HR: 25,
     Endpoint.TWEETS_ANALYTICS: 100,
+    Endpoint.INSIGHTS_HISTORICAL: 25,
 }
 
 

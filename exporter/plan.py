@@ -14,13 +14,16 @@ WINDOW_SECONDS = 900
 # X documents 300 requests per 15 minutes for its post analytics and nothing for the others; what it
 # really allows is in its answers' headers, which the exporter obeys.
 KNOWN_LIMIT = 300
+# How long after a scheduled poll X is asked again for the hour that it did not have yet (`poll.catch_up`).
+CATCH_UP_SECONDS = (300.0, 600.0, 1200.0)
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPlan:
     """What one account's media or posts cost.
 
-    `requests` are sent per poll. `endpoint` is the one that is asked first.
+    `requests` are sent per poll. `endpoint` is the one that is asked first. `catch_up_requests` are the most
+    that asking again for a missing hour adds in an hour, 0 where it is off or the next poll comes first.
     """
 
     account: str
@@ -29,6 +32,7 @@ class FeedPlan:
     items: int
     requests: int
     every_seconds: float
+    catch_up_requests: int = 0
 
     @property
     def requests_per_hour(self) -> float:
@@ -63,6 +67,11 @@ class Plan:
         """Requests an hour in undisturbed running."""
         return sum(feed.requests_per_hour for feed in self.feeds)
 
+    @property
+    def catch_up_requests(self) -> int:
+        """The most requests an hour beside those, where X is late."""
+        return sum(feed.catch_up_requests for feed in self.feeds)
+
 
 def plan_for(config: Config) -> Plan:
     """The plan for `config`.
@@ -77,6 +86,20 @@ def plan_for(config: Config) -> Plan:
     return plan
 
 
+def catch_up_rounds(every_seconds: float) -> tuple[float, ...]:
+    """Those of `CATCH_UP_SECONDS` that come before the next poll."""
+    return tuple(seconds for seconds in CATCH_UP_SECONDS if seconds < every_seconds)
+
+
+def catch_up_requests(requests: int, every_seconds: float) -> int:
+    """The most requests an hour that catching up on a feed adds, whose poll takes so many `requests`.
+
+    Everything once, and one look each in the rounds that find that X does not have the hour yet.
+    """
+    rounds = len(catch_up_rounds(every_seconds))
+    return requests + rounds - 1 if rounds else 0
+
+
 def _sustained_share(feed: FeedPlan) -> float:
     """Requests per 15 minutes in the long run, as a part of the known limit."""
     return feed.requests * WINDOW_SECONDS / feed.every_seconds / KNOWN_LIMIT
@@ -87,8 +110,9 @@ def _feeds(config: Config) -> Iterator[FeedPlan]:
         for kind, count in ((Kind.MEDIA, len(account.media)), (Kind.POST, len(account.posts))):
             if count:
                 endpoint = first_endpoint(account, kind)
-                requests = math.ceil(count / endpoint.batch_size)
-                yield FeedPlan(account.name, kind, endpoint, count, requests, config.poll.every_seconds)
+                requests, every = math.ceil(count / endpoint.batch_size), config.poll.every_seconds
+                extra = catch_up_requests(requests, every) if config.poll.catch_up else 0
+                yield FeedPlan(account.name, kind, endpoint, count, requests, every, extra)
 
 
 def first_endpoint(account: AccountConfig, kind: Kind) -> Endpoint:

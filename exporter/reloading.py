@@ -10,6 +10,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 from watchfiles import awatch
 
+from exporter.config.cautions import cautions
 from exporter.config.settings import Config
 from exporter.engine import Engine
 from exporter.errors import ConfigError
@@ -42,7 +43,7 @@ class Reloader:
     async def start(self, config: Config) -> None:
         """Let the engine begin with `config`, which has been loaded already."""
         await self._engine.apply(config)
-        self._succeeded()
+        self._succeeded(config)
 
     async def reload(self) -> list[str]:
         """Load and apply the configuration; the faults that prevented it, none when it succeeded."""
@@ -57,7 +58,7 @@ class Reloader:
                 )
                 return faults
             await self._engine.apply(config)
-            self._succeeded()
+            self._succeeded(config)
             items = sum(len(account.items) for account in config.accounts)
             self._log.info("configuration reloaded", accounts=len(config.accounts), items=items)
             return []
@@ -88,7 +89,9 @@ class Reloader:
                 content = now
                 await self.reload()
 
-    def _succeeded(self) -> None:
+    def _succeeded(self, config: Config) -> None:
+        for caution in cautions(config):
+            self._log.warning(caution)
         self._engine.metrics.config_last_reload_successful.set(1)
         self._engine.metrics.config_last_reload_success_timestamp_seconds.set(self._clock())
 

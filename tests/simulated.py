@@ -18,6 +18,7 @@ from exporter.engine import Engine
 from exporter.logs import silent_logger
 from exporter.model import Kind
 from exporter.polling.feed import Feed, PollResult
+from exporter.recording.recorder import Recorder
 from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.signin.scheme import RefreshObserver, Signer, Surroundings
 from exporter.signin.schemes import open_signer
@@ -69,7 +70,7 @@ class Play:
     open_engine: Callable[[], Coroutine[Any, Any, Engine]]
 
     async def restart(self) -> None:
-        """Stop the engine and start one that knows nothing of it."""
+        """Stop the engine and make another, which knows what is in the journal and nothing else."""
         await self.engine.stop()
         self.engine = await self.open_engine()
 
@@ -105,8 +106,12 @@ def play(
     sim_world: SimWorld | None = None,
     epoch: float = FIVE_PAST_EIGHT,
     random: Callable[[], float] = lambda: 0.5,
+    folder: Path | None = None,
 ) -> T:
-    """Run `act` with an engine that watches what the configuration `text` names."""
+    """Run `act` with an engine that watches what the configuration `text` names.
+
+    The configuration lies in `folder`, if one is given, and so do the engine's journals.
+    """
 
     async def stage(clock: Callable[[], float]) -> T:
         account = Account("brand", "1", "brand", (TOKEN,))
@@ -120,8 +125,12 @@ def play(
 
         async def open_engine() -> Engine:
             metrics = SelfMetrics(CollectorRegistry(), version="0", revision="")
-            engine = Engine(_world(x, clock, sleep, random), metrics, silent_logger())
-            await engine.apply(parse_config((text or config_text(1)).encode(), "test.yaml", Path.cwd(), {}))
+            recorder = None
+            if folder is not None:
+                recorder = Recorder(clock, sleep, silent_logger(), metrics.watch_journal().set)
+            engine = Engine(_world(x, clock, sleep, random), metrics, silent_logger(), recorder)
+            content = (text or config_text(1)).encode()
+            await engine.apply(parse_config(content, "test.yaml", folder or Path.cwd(), {}))
             return engine
 
         scene = Play(x, await open_engine(), clock, waits, open_engine)

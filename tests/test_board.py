@@ -84,7 +84,8 @@ class Desk:
     ) -> int:
         answer = Answer(reports, tuple(problems))
         window = AnswerWindow(self.now, self.now)
-        return await self.board.absorb(asked or watched.items, watched.metrics, answer, window)
+        absorbed = await self.board.absorb(asked or watched.items, watched.metrics, answer, window)
+        return absorbed.revised
 
     def text(self) -> str:
         """What a scrape reads."""

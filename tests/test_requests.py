@@ -17,7 +17,7 @@ from jsonschema import Draft4Validator, ValidationError
 
 from exporter.model import HOUR_SECONDS, Endpoint, Kind
 from exporter.vocabulary import MEDIA_METRICS, POST_METRICS, POST_WITNESS, Metric, metrics_of
-from exporter.xapi.requests import Dialect, PollRequest, poll_request
+from exporter.xapi.requests import INSIGHTS, Bounds, Dialect, PollRequest, poll_request
 
 # 2026-10-07T20:05:00Z
 NOW = 1_791_403_500.0
@@ -115,6 +115,11 @@ def test_insights_with_repeated_keys_are_as_the_spec_says(check: Check, request:
     check("2.159", request)
 
 
+@given(asked(Endpoint.INSIGHTS_HISTORICAL, Dialect(repeated_keys=True)))
+def test_historical_insights_are_asked_as_the_spec_says(check: Check, request: PollRequest) -> None:
+    check("2.159", request)
+
+
 @given(asked(Endpoint.INSIGHTS_28HR))
 def test_insights_joined_by_commas_hold_what_the_spec_allows(reference: Path, request: PollRequest) -> None:
     # The spec leaves `explode` out, which would mean repeated keys; both official SDKs join by commas.
@@ -147,21 +152,39 @@ def test_bounds_are_the_28_whole_hours_before_now(endpoint: Endpoint, now: float
     assert told == [request.start, request.end]
 
 
+@given(st.sampled_from([each for each in Endpoint if each is not Endpoint.INSIGHTS_28HR]), DIALECTS)
+def test_hours_are_asked_for_as_they_are_given(endpoint: Endpoint, dialect: Dialect) -> None:
+    ids = ["13_1" if endpoint.kind is Kind.MEDIA else "1"]
+    bounds = Bounds(1_788_134_400.0, 1_790_553_600.0)
+    request = poll_request(endpoint, ids, metrics_of(endpoint.kind), NOW, dialect, bounds)
+    query = dict(parse_qsl(request.query))
+    assert (request.start, request.end) == (bounds.start, bounds.end)
+    assert query["start_time"] == "2026-08-31T00:00:00Z"
+    assert query["end_time"] == "2026-09-28T00:00:00Z"
+
+
+@pytest.mark.parametrize("endpoint", sorted(INSIGHTS))
+def test_either_insights_endpoint_may_want_its_keys_repeated(endpoint: Endpoint) -> None:
+    assert Dialect().fallback(endpoint, ["requested_metrics"]) == Dialect(repeated_keys=True)
+    assert Dialect().fallback(endpoint, ["start_time"]) is None
+
+
 @given(st.sampled_from(Endpoint).flatmap(asked))
 def test_a_request_names_each_of_its_ids_once_and_in_order(request: PollRequest) -> None:
     name = {
         Endpoint.MEDIA_ANALYTICS: "media_keys",
         Endpoint.INSIGHTS_28HR: "tweet_ids",
         Endpoint.TWEETS_ANALYTICS: "ids",
+        Endpoint.INSIGHTS_HISTORICAL: "tweet_ids",
     }
     assert tuple(dict(parse_qsl(request.query))[name[request.endpoint]].split(",")) == request.ids
 
 
-@given(chosen(Kind.POST), DIALECTS)
+@given(st.sampled_from(sorted(INSIGHTS)), chosen(Kind.POST), DIALECTS)
 def test_insights_are_asked_for_the_chosen_metrics_and_the_witness(
-    metrics: list[Metric], dialect: Dialect
+    endpoint: Endpoint, metrics: list[Metric], dialect: Dialect
 ) -> None:
-    request = poll_request(Endpoint.INSIGHTS_28HR, ["1"], metrics, NOW, dialect)
+    request = poll_request(endpoint, ["1"], metrics, NOW, dialect)
     values = [value for name, value in parse_qsl(request.query) if name == "requested_metrics"]
     names = values if dialect.repeated_keys else values[0].split(",")
     assert set(names) == {metric.wire for metric in [*metrics, POST_WITNESS]}

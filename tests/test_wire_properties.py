@@ -22,6 +22,7 @@ DOCUMENTS = {
     Endpoint.MEDIA_ANALYTICS: "media_analytics.json",
     Endpoint.TWEETS_ANALYTICS: "tweets_analytics.json",
     Endpoint.INSIGHTS_28HR: "insights_28hr.json",
+    Endpoint.INSIGHTS_HISTORICAL: "insights_28hr.json",
 }
 FIRST_HOUR = 1791298800
 

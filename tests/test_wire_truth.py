@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from exporter.model import Answer, Endpoint
 from exporter.vocabulary import POST_METRICS, Metric, metrics_of, wire_name
+from exporter.xapi.requests import INSIGHTS
 from exporter.xapi.wire import decode
 
 FIRST_HOUR = 1791298800
@@ -119,7 +120,7 @@ def test_an_ordinary_answer_says_what_x_meant_however_it_is_spelt(
     asked = metrics[: chance.randint(1, len(metrics))]
     entries = (
         insights_entries(truth, chance)
-        if endpoint is Endpoint.INSIGHTS_28HR
+        if endpoint in INSIGHTS
         else analytics_entries(truth, endpoint, chance)
     )
     as_object = len(entries) == 1 and chance.random() < 0.5

@@ -39,7 +39,8 @@ async def _demo(listen_address: str, log_level: str, log_format: Format) -> None
     simulator = Simulator(sample_world(now), clock=time.time, seed=SAMPLE_SEED)
     async with WebServer(asgi(simulator), [bind("127.0.0.1", 0)]) as api:
         config = _config(local_url("", api.port), now)
-        async with running(config, Options(listen_address, lambda: config), log, real_world()) as port:
+        options = Options(listen_address, lambda: config, keep_history=False)
+        async with running(config, options, log, real_world()) as port:
             _explain(local_url(host, port), local_url("", api.port), config)
             await stop.wait()
 

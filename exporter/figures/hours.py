@@ -81,7 +81,7 @@ class Hours:
             hour: array("d", [math.nan if old is None else row[old] for old in columns])
             for hour, row in self.rows()
         }
-        return _packed(rows, len(columns))
+        return packed_hours(rows, len(columns))
 
 
 def _sum(column: array[float]) -> float:
@@ -111,15 +111,15 @@ def merge(hours: Hours | None, report: ItemReport, width: int, answer: AnswerHou
         run = _joined(hours, report, width, told)
         if run is not None:
             return Merged(run, _revised(hours, run))
-    rows = _rows(report, width, told)
+    rows = whole_rows(report, width, told)
     if hours is None:
-        return Merged(_packed(rows, width), 0)
+        return Merged(packed_hours(rows, width), 0)
     known = dict(hours.rows())
     revised = sum(
         hour in known and known[hour].tobytes() != row.tobytes() and has_number(known[hour])
         for hour, row in rows.items()
     )
-    return Merged(_packed(known | rows, width), revised)
+    return Merged(packed_hours(known | rows, width), revised)
 
 
 def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours) -> Hours | None:
@@ -155,7 +155,8 @@ def _revised(before: Hours | None, after: Hours) -> int:
     return sum(has_number(before.between(hour, hour)) for hour in changed)
 
 
-def _rows(report: ItemReport, width: int, told: ToldHours) -> dict[int, array[float]]:
+def whole_rows(report: ItemReport, width: int, told: ToldHours) -> dict[int, array[float]]:
+    """The metrics of each hour that `report` tells whole, by the hour since the epoch."""
     rows: dict[int, array[float]] = {}
     for hour, index in told.rows:
         row = report.values[index * width : (index + 1) * width]
@@ -168,7 +169,8 @@ def _overlaid(earlier: array[float], later: array[float]) -> array[float]:
     return array("d", [old if math.isnan(new) else new for old, new in zip(earlier, later, strict=True)])
 
 
-def _packed(rows: dict[int, array[float]], width: int) -> Hours | None:
+def packed_hours(rows: dict[int, array[float]], width: int) -> Hours | None:
+    """The hours of `rows` up to the newest with a number, 28 at most; None where there is no number."""
     newest = next((hour for hour in sorted(rows, reverse=True) if has_number(rows[hour])), None)
     if newest is None:
         return None

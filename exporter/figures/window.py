@@ -44,6 +44,22 @@ class AnswerWindow:
             return None
         return int(hour) - self.labels_name_ends
 
+    def part_of(self, label: float) -> tuple[int, bool] | None:
+        """The hour that a bucket labelled `label` tells only a part of, and whether its beginning is cut.
+
+        If it is not cut, the hour was still running, or not settled, when X answered. None for a bucket that
+        tells a whole hour, and for one off the hour or outside the answer's time.
+        """
+        hour, beyond = divmod(label, HOUR_SECONDS)
+        start = label - HOUR_SECONDS if self.labels_name_ends else label
+        if beyond or start > self.received_at:
+            return None
+        if not self._is_whole(start):
+            sliding = self.start is None
+            is_cut = sliding and start + HOUR_SECONDS > self.received_at - WINDOW_HOURS * HOUR_SECONDS
+            return (int(hour) - self.labels_name_ends, True) if is_cut else None
+        return None if self._was_complete(start) else (int(hour) - self.labels_name_ends, False)
+
     def _is_whole(self, start: float) -> bool:
         # The sliding window began at the latest 28 h before the answer came in; what began before that
         # may be cut. Given bounds lie on the hour and cut nothing.
@@ -81,6 +97,7 @@ class AnswerHours:
     def __init__(self, window: AnswerWindow) -> None:
         self._window = window
         self._known: dict[tuple[float, ...], ToldHours] = {}
+        self._parts: dict[tuple[float, ...], tuple[tuple[int, int, bool], ...]] = {}
 
     @property
     def sent_at(self) -> float:
@@ -92,6 +109,14 @@ class AnswerHours:
         known = self._known.get(labels)
         if known is None:
             known = self._known[labels] = self._told(labels)
+        return known
+
+    def parts(self, labels: tuple[float, ...]) -> tuple[tuple[int, int, bool], ...]:
+        """(row, hour, is cut) of each of `labels` that tells only a part of its hour."""
+        known = self._parts.get(labels)
+        if known is None:
+            found = [(row, self._window.part_of(label)) for row, label in enumerate(labels)]
+            known = self._parts[labels] = tuple((row, *part) for row, part in found if part is not None)
         return known
 
     def _told(self, labels: tuple[float, ...]) -> ToldHours:

@@ -9,18 +9,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
+import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from exporter.errors import CredentialsError, WireError
 from exporter.figures.window import AnswerWindow, labels_name_ends
 from exporter.model import Answer, Endpoint
-from exporter.polling.conversation import Conversation
+from exporter.polling.conversation import MAX_TRIES, Conversation
+from exporter.polling.delays import Delays
 from exporter.polling.patience import Patience
 from exporter.polling.renewal import Renewal
 from exporter.polling.spelling import Spelling
+from exporter.polling.troubles import Troubles
+from exporter.recording.record import Record, Unrecorded
 from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.vocabulary import Metric
 from exporter.xapi.backoff import full_jitter_seconds
@@ -36,7 +40,7 @@ from exporter.xapi.failures import (
     unreadable,
 )
 from exporter.xapi.limits import UNTOLD_WAIT_SECONDS, Ledger
-from exporter.xapi.requests import PollRequest, poll_request
+from exporter.xapi.requests import Bounds, PollRequest, poll_request
 from exporter.xapi.server_clock import ServerClock
 from exporter.xapi.wire import decode
 
@@ -45,8 +49,9 @@ from exporter.xapi.wire import decode
 class Surroundings:
     """What a channel shares with the rest: time, sleep and chance are handed in.
 
-    `clock` gives Unix seconds and `sleep` takes seconds. `random` gives numbers in [0, 1). `in_flight`
-    bounds the requests an account has open at a time.
+    `clock` gives Unix seconds and `sleep` takes seconds. `settle_seconds` and `every_seconds` are those of
+    the configuration's `poll`. `random` gives numbers in [0, 1). `in_flight`
+    bounds the requests an account has open at a time. `record` is told what came in.
     """
 
     client: XClient
@@ -58,6 +63,8 @@ class Surroundings:
     sleep: Callable[[float], Awaitable[None]]
     random: Callable[[], float]
     settle_seconds: float
+    every_seconds: float = 3600.0
+    record: Record = field(default_factory=Unrecorded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,17 @@ class Answered:
     transaction_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """What outlives the process."""
+
+    ledger: dict[str, object]
+    failure: Failure | None
+    probe_at: float | None
+    labels_name_ends: bool
+    patience: dict[str, dict[str, float]]
+
+
 class Channel:
     """Sends the poll requests of one account to one endpoint, one batch per call of `ask`."""
 
@@ -87,6 +105,8 @@ class Channel:
         self._log = surroundings.log.bind(endpoint=endpoint.value)
         self._server_clock = ServerClock(surroundings.clock)
         self.patience = Patience()
+        self.delays = Delays()
+        self.troubles = Troubles()
         self._spelling = Spelling(endpoint)
         self._renewal = Renewal()
         self._labels_name_ends = False
@@ -96,9 +116,38 @@ class Channel:
         """Why the endpoint is only probed rarely, None while it is in service."""
         return self.failure if self.probe_at is not None else None
 
+    def now(self) -> float:
+        """The time by X's clock, Unix seconds."""
+        return self._server_clock.now()
+
     def seconds_until_probe(self) -> float | None:
         """Until a parked endpoint is looked at again, not positive when that is due; None in service."""
         return None if self.probe_at is None else self.probe_at - self._server_clock.now()
+
+    def saved(self) -> str:
+        """All that X has taught, as text to be kept over a restart."""
+        state = _Saved(
+            self.ledger.state(), self.failure, self.probe_at, self._labels_name_ends, self.patience.state()
+        )
+        return msgspec.json.encode(state).decode()
+
+    def restore(self, saved: str) -> None:
+        """Go on from what `saved` gave before. A text that cannot be read is as good as none.
+
+        A parked endpoint may be looked at again at once: whoever starts the exporter may have mended what
+        was wrong.
+        """
+        try:
+            state = msgspec.json.decode(saved, type=_Saved)
+        except msgspec.DecodeError:
+            return
+        now = self._server_clock.now()
+        self.ledger.restore(state.ledger, now)
+        self.patience.restore(state.patience)
+        self._labels_name_ends = state.labels_name_ends
+        if state.failure is not None and state.probe_at is not None:
+            self.failure, self.probe_at = state.failure, min(state.probe_at, now)
+            self._show_parked(state.failure)
 
     def adopt(self, surroundings: Surroundings) -> None:
         """Go on with other surroundings after a reload, keeping all that X has taught."""
@@ -113,24 +162,29 @@ class Channel:
         due: Callable[[], int],
         deadline: float,
         waiting: Callable[[bool], None],
+        bounds: Bounds | None = None,
+        most_tries: int = MAX_TRIES,
     ) -> Answered | Failure:
         """Ask X about one batch until it answers, refuses for good, or `deadline` (Unix seconds) is near.
 
+        Asks for the hours within `bounds`, by default for the newest ones.
         `due` tells how many requests the poll still has to send, this one included. `waiting` is called
         before every wait, with True when it is for a limit, which holds back all other batches as well.
         """
-        conversation, retries = Conversation(self._spelling.dialect), self._with.metrics.retries
+        conversation = Conversation(self._spelling.dialect, most_tries)
+        retries = self._with.metrics.retries
         while True:
             failure = await self._admission(due, deadline, waiting)
             if failure is not None:
                 return failure
             if conversation.retried is not None:
                 retries.labels(self.account, self.endpoint.value, conversation.retried.value).inc()
-            outcome = await self._attempt(ids, metrics, conversation)
+            outcome = await self._attempt(ids, metrics, bounds, conversation)
             if isinstance(outcome, Answered):
                 self._recovered()
                 return outcome
             self._note(outcome)
+            self._with.record.touched()
             waiting(False)  # noqa: FBT003 - the callback takes nothing else
             if not await self._goes_on(outcome, conversation, deadline):
                 return outcome
@@ -155,14 +209,19 @@ class Channel:
             await self._with.sleep(wait)
 
     async def _attempt(
-        self, ids: Sequence[str], metrics: Sequence[Metric], conversation: Conversation
+        self,
+        ids: Sequence[str],
+        metrics: Sequence[Metric],
+        bounds: Bounds | None,
+        conversation: Conversation,
     ) -> Answered | Failure:
         left = False
         try:
             async with self._with.in_flight:
                 conversation.dialect, conversation.renewals = self._spelling.dialect, self._renewal.count
                 now = self._server_clock.now()
-                request = poll_request(self.endpoint, ids, metrics, now, conversation.dialect)
+                dialect = conversation.dialect
+                request = poll_request(self.endpoint, ids, metrics, now, dialect, bounds)
                 left = True
                 reply = await self._with.client.get(self.endpoint.path, request.query, self._with.credentials)
         except CredentialsError as error:
@@ -261,6 +320,7 @@ class Channel:
         self._show_parked(failure)
 
     def _recovered(self) -> None:
+        self.troubles.over()
         if self.failure is not None:
             self._log.info("answering again")
         self.failure = None
@@ -274,7 +334,8 @@ class Channel:
             parked.labels(*labels, reason.value).set(failure is not None and failure.reason is reason)
 
     def _note(self, failure: Failure) -> None:
-        """Log a failure once, and again only when it changes."""
+        """Remember a failure, and log it once, and again only when it changes."""
+        self.troubles.note(failure, self._with.clock())
         if self.failure is None or self.failure.reason is not failure.reason:
             self._log.warning(
                 failure.sentence,

@@ -19,10 +19,12 @@ class Conversation:
     """The state of the tries for one batch.
 
     `dialect` and `renewals` are how the last request was spelled and how often the credentials had been
-    renewed before it. `retried` is why it is asked again, None before the first failure.
+    renewed before it. `most_tries` bounds the tries that end in passing failures. `retried` is why it is
+    asked again, None before the first failure.
     """
 
     dialect: Dialect
+    most_tries: int = MAX_TRIES
     retried: Reason | None = None
     failures: int = 0
     renewals: int = 0
@@ -32,4 +34,4 @@ class Conversation:
     def failed(self, reason: Reason) -> bool:
         """Count a passing failure; whether another try makes sense."""
         self.failures += 1
-        return self.failures < (MAX_COSTLY_TRIES if reason in COSTLY else MAX_TRIES)
+        return self.failures < min(self.most_tries, MAX_COSTLY_TRIES if reason in COSTLY else MAX_TRIES)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from exporter.board import Board, Watch
-from exporter.model import Endpoint, Item, Kind
+from exporter.figures.window import WINDOW_HOURS
+from exporter.model import HOUR_SECONDS, Endpoint, Item, Kind
 from exporter.polling.channel import Answered, Channel, Surroundings
 from exporter.polling.complaints import log_news, passing
+from exporter.polling.conversation import MAX_TRIES
+from exporter.recording.entries import Heard
 from exporter.selfmetrics.instruments import PollOutcome
 from exporter.xapi.backoff import full_jitter_seconds
 from exporter.xapi.failures import Failure, Reason, Verdict
@@ -29,12 +32,16 @@ PROBE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """What a poll came to: `failures` by the batch that X did not answer, out of `batches`."""
+    """What a poll came to: `failures` by the batch that X did not answer, out of `batches`.
+
+    `finished_at` is when it ended, Unix seconds, None as long as failed batches are asked again.
+    """
 
     account: str
     endpoint: Endpoint
     batches: int
     failures: Mapping[Batch, Failure]
+    finished_at: float | None = None
 
     @property
     def outcome(self) -> PollOutcome:
@@ -141,6 +148,7 @@ class Feed:
             if pause is None or self._with.clock() + pause > deadline:
                 break
             await self._with.sleep(pause)
+        self.last_result = replace(self.last_result, finished_at=self._with.clock())
         self._show_finished(self.last_result, self._with.clock() - started)
         return self.last_result
 
@@ -159,7 +167,7 @@ class Feed:
             while queue:
                 batch = queue.popleft()
                 in_hand.add(batch)
-                outcome = await self._ask(channel, batch, lambda: len(queue) + len(in_hand), deadline)
+                outcome = await self.ask(channel, batch, lambda: len(queue) + len(in_hand), deadline)
                 in_hand.discard(batch)
                 progress(len(batch))
                 if isinstance(outcome, Failure):
@@ -183,20 +191,28 @@ class Feed:
         self._with.metrics.retries.labels(*labels).inc(len(again))
         await self._round(channel, again, deadline, lambda _done: None)
 
-    async def _ask(
-        self, channel: Channel, batch: Batch, due: Callable[[], int], deadline: float
+    async def ask(
+        self,
+        channel: Channel,
+        batch: Batch,
+        due: Callable[[], int],
+        deadline: float,
+        *,
+        most_tries: int = MAX_TRIES,
     ) -> Answered | Failure:
+        """Ask `channel` about one batch and show what X answers; the rest is as `Channel.ask` has it."""
         ids = [item.id for item in batch]
         outcome = await channel.ask(
             ids,
             self.watch.metrics,
             due=due,
             deadline=deadline,
-            waiting=lambda limited: self._settle(self.watch.items if limited else batch),
+            waiting=lambda limited: self.settle(self.watch.items if limited else batch),
+            most_tries=most_tries,
         )
         if isinstance(outcome, Answered):
             await self._show(channel, batch, outcome)
-        self._settle(batch)
+        self.settle(batch)
         return outcome
 
     async def _show(self, channel: Channel, batch: Batch, answered: Answered) -> None:
@@ -205,12 +221,27 @@ class Feed:
                 "X labels hours by their end here; hours read before are dropped and read again"
             )
             await self._board.forget_hours(self.watch.items)
+            first = int(answered.window.received_at // HOUR_SECONDS) - WINDOW_HOURS - 1
+            self._with.record.forgotten((item.id for item in self.watch.items), first)
         log = self._with.log.bind(endpoint=channel.endpoint.value)
         log_news(log, answered.answer, answered.transaction_id, self._board.state)
         channel.patience.learn(batch, answered.answer, self._with.clock())
-        revised = await self._board.absorb(batch, self.watch.metrics, answered.answer, answered.window)
+        absorbed = await self._board.absorb(batch, self.watch.metrics, answered.answer, answered.window)
+        self._with.record.heard(
+            Heard(
+                channel.account,
+                channel.endpoint,
+                self.watch.metrics,
+                answered.answer,
+                answered.window,
+                absorbed.before,
+                absorbed.after,
+            )
+        )
         endpoint, metrics = channel.endpoint.value, self._with.metrics
-        metrics.bucket_revisions.labels(endpoint).inc(revised)
+        metrics.bucket_revisions.labels(endpoint).inc(absorbed.revised)
+        for seconds in channel.delays.learn(absorbed, answered.window, self._with.every_seconds):
+            metrics.bucket_delay_seconds.labels(endpoint).observe(seconds)
         returned = sum(report.carries_data for report in answered.answer.reports)
         metrics.resources_returned.labels(channel.account, endpoint).inc(returned)
         for problem in answered.answer.problems:
@@ -221,9 +252,10 @@ class Feed:
         labels = (self.watch.account, self.source.endpoint.value)
         self._with.metrics.poll_success.labels(*labels).set(0)
         self._with.metrics.polls.labels(*labels, PollOutcome.FAILURE.value).inc()
-        self._settle(self.watch.items)
+        self.settle(self.watch.items)
 
-    def _settle(self, items: Iterable[Item]) -> None:
+    def settle(self, items: Iterable[Item]) -> None:
+        """Take `items` to have had a first outcome."""
         self._unsettled.difference_update(item.id for item in items)
 
     def _pause(self, channel: Channel, failures: Sequence[Failure], rounds: int) -> float | None:

@@ -7,7 +7,7 @@ gives figures for is always asked in every poll.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from exporter.model import Answer, Item, ItemErrorType
 
@@ -51,6 +51,11 @@ class Patience:
         for item in asked:
             self._take(item.id, set() if item.id in told else complaints.get(item.id, set()), now)
 
+    def left_out_until(self, item_id: str, now: float) -> float | None:
+        """Until when polls leave an item out, Unix seconds; None for one that is asked for in each."""
+        until = self._ask_at.get(item_id)
+        return until if until is not None and until > now + SLACK_SECONDS else None
+
     def keep_only(self, items: Sequence[Item]) -> None:
         """Forget what was said of items that are not among `items`."""
         kept = {item.id for item in items}
@@ -58,6 +63,15 @@ class Patience:
         self._unknown_since = {
             item_id: since for item_id, since in self._unknown_since.items() if item_id in kept
         }
+
+    def state(self) -> dict[str, dict[str, float]]:
+        """What to keep over a restart, as plain values."""
+        return {"ask_at": self._ask_at, "unknown_since": self._unknown_since}
+
+    def restore(self, state: Mapping[str, Mapping[str, float]]) -> None:
+        """Go on from a `state` kept before."""
+        self._ask_at = dict(state.get("ask_at", {}))
+        self._unknown_since = dict(state.get("unknown_since", {}))
 
     def _take(self, item_id: str, complaints: Collection[ItemErrorType], now: float) -> None:
         self._ask_at.pop(item_id, None)

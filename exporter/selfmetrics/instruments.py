@@ -19,6 +19,10 @@ from exporter.xapi.failures import PARK_REASONS, RETRY_REASONS
 # Buckets for one exchange with X; the upper ones are where the default timeout cuts.
 REQUEST_SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
+# From the end of an hour to its first complete sight. With hourly polls at five past, what is there in time
+# falls below 10 min, what `poll.catch_up` brings below 15, 20 and 30 min, and the next poll's below 2 h.
+DELAY_SECONDS_BUCKETS = (60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 14400, 28800, 43200)
+
 # `code` values that stand at 0 from the start; any other status X answers appears with its first request.
 INITIAL_CODES = (
     "200",
@@ -128,6 +132,13 @@ class SelfMetrics:
             ["endpoint"],
             registry=registry,
         )
+        self.bucket_delay_seconds = Histogram(
+            "x_exporter_bucket_delay_seconds",
+            "From the end of an hour until X's first answer that told it whole, for each item.",
+            ["endpoint"],
+            buckets=DELAY_SECONDS_BUCKETS,
+            registry=registry,
+        )
 
     def _requests(self, registry: CollectorRegistry) -> None:
         labels = ["account", "endpoint"]
@@ -175,6 +186,14 @@ class SelfMetrics:
             registry=registry,
         )
 
+    def watch_journal(self) -> Gauge:
+        """The gauge that tells whether the journal works; there is none where no journal is kept."""
+        return Gauge(
+            "x_exporter_journal_up",
+            "1 while the journal is written, 0 while figures are kept in memory alone.",
+            registry=self.registry,
+        )
+
     def watch_account(self, account: str, endpoints: Iterable[Endpoint]) -> None:
         """Let the counters and closed sets of an account stand at 0, so that first increments are seen."""
         for refresh_outcome in RefreshOutcome:
@@ -193,6 +212,7 @@ class SelfMetrics:
             self.resources_returned.labels(account, endpoint.value)
             self.request_duration_seconds.labels(endpoint.value)
             self.bucket_revisions.labels(endpoint.value)
+            self.bucket_delay_seconds.labels(endpoint.value)
 
     def forget(self, account: str, endpoint: Endpoint | None = None) -> None:
         """Remove the series of an account, or of one of its endpoints, that is no longer watched."""

@@ -8,6 +8,8 @@ import msgspec
 
 from exporter.figures.window import WINDOW_HOURS
 from exporter.model import HOUR_SECONDS
+from exporter.polling.troubles import Trouble
+from exporter.status.history import HistoryView, RemoteWriteView
 from exporter.status.items import ItemStatus
 from exporter.status.notices import Notice, notices
 from exporter.status.status import AccountStatus, EndpointStatus, PollStatus, Status, WatchStatus
@@ -31,6 +33,7 @@ def json_parts(status: Status) -> Iterator[bytes]:
         "next_poll_timestamp_seconds": status.next_poll_at,
         "stale_after_seconds": status.stale_after_seconds,
         "notices": [_notice(notice) for notice in notices(status)],
+        "history": None if status.history is None else _history(status.history),
     }
     yield from _with_list(head, "accounts", (_account(account) for account in status.accounts))
     yield b"\n"
@@ -78,6 +81,7 @@ def _poll(poll: PollStatus) -> dict[str, object]:
         "endpoint": poll.endpoint,
         "outcome": poll.outcome,
         "batches": poll.batches,
+        "finished_timestamp_seconds": poll.finished_at,
         "next_timestamp_seconds": poll.next_at,
         "errors": [
             {**_failure(error.failure), "batches": error.batches, "items": error.items}
@@ -92,6 +96,8 @@ def _endpoint(endpoint: EndpointStatus) -> dict[str, object]:
         "path": endpoint.endpoint.path,
         "state": endpoint.state,
         "failure": None if endpoint.failure is None else _failure(endpoint.failure),
+        "failing_since_timestamp_seconds": endpoint.failing_since,
+        "recent_failures": [_trouble(trouble) for trouble in endpoint.troubles],
         "probe_timestamp_seconds": endpoint.probe_at,
         "last_success_timestamp_seconds": endpoint.last_success_at,
         "last_duration_seconds": endpoint.last_duration_seconds,
@@ -115,6 +121,47 @@ def _failure(failure: Failure) -> dict[str, object]:
         "sentence": failure.sentence,
         "detail": failure.detail,
         "transaction_id": failure.transaction_id,
+    }
+
+
+def _trouble(trouble: Trouble) -> dict[str, object]:
+    return {
+        **_failure(trouble.failure),
+        "count": trouble.count,
+        "first_timestamp_seconds": trouble.first_at,
+        "last_timestamp_seconds": trouble.last_at,
+    }
+
+
+def _history(history: HistoryView) -> dict[str, object]:
+    return {
+        "keep_seconds": history.keep_seconds,
+        "trouble": history.trouble,
+        "settling": [
+            {
+                "endpoint": source,
+                "hours": settling.hours,
+                "restated": settling.restated,
+                "median_seconds": settling.median_seconds,
+                "p90_seconds": settling.p90_seconds,
+                "p99_seconds": settling.p99_seconds,
+                "max_seconds": settling.max_seconds,
+            }
+            for source, settling in history.settling.items()
+        ],
+        "remote_write": None if history.remote_write is None else _remote_write(history.remote_write),
+    }
+
+
+def _remote_write(remote: RemoteWriteView) -> dict[str, object]:
+    oldest = remote.oldest_hour
+    return {
+        "settle_seconds": remote.settle_seconds,
+        "pending": remote.pending,
+        "oldest_hour_start_timestamp_seconds": None if oldest is None else oldest * HOUR_SECONDS,
+        "last_success_timestamp_seconds": remote.last_success_at,
+        "error": remote.error,
+        "error_timestamp_seconds": remote.error_at,
     }
 
 
@@ -145,6 +192,7 @@ def _item(item: ItemStatus, last: int) -> Iterator[bytes]:
             "created_timestamp_seconds": item.created_at,
             "up": item.state.up,
             "answered_timestamp_seconds": item.state.answered_at,
+            "left_out_until_timestamp_seconds": item.left_out_until,
             "stale": item.stale,
             "hour_start_timestamp_seconds": None if item.hour is None else item.hour * HOUR_SECONDS,
             "value": item.value,

@@ -36,13 +36,15 @@ class ItemStatus:
     """How one item stands. Figures are those of the headline metric, None where X gave none.
 
     `stale` says that the hour shown has grown too old, so that its value is withdrawn here as on
-    `/metrics`; hours past stay in the curve, at their time.
+    `/metrics`; hours past stay in the curve, at their time. `left_out_until` is until when polls leave the
+    item out because X has nothing for it, Unix seconds, None for one that is asked for in each.
     """
 
     item: Item
     state: ItemState
     headline: Headline
     stale: bool
+    left_out_until: float | None = None
 
     @property
     def value(self) -> float | None:

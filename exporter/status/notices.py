@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from exporter.model import Endpoint, Kind
+from exporter.model import HOUR_SECONDS, Endpoint, Kind
+from exporter.status.history import HistoryView
 from exporter.status.items import ItemStatus
 from exporter.status.status import AccountStatus, EndpointState, EndpointStatus, Status, WatchStatus
-from exporter.status.words import ENDPOINTS, item_words, span
+from exporter.status.words import ENDPOINTS, item_words, source_name, span
 from exporter.xapi.failure_reasons import rule
 from exporter.xapi.failures import Failure, Reason
 
@@ -30,7 +32,7 @@ class Notice:
     """One thing to be told.
 
     `account`, `endpoint` and `kind` say what it is about: a sign-in has an account alone, the configuration
-    none of them. `reason` is a closed word.
+    and the history none of them. `reason` is a closed word.
     `sentence` says what happened and what to do, `detail` is X's own words, empty where it has none.
     `items` are those it keeps figures away from, as far as they are known one by one, and `batches` says
     how many requests of the last poll failed so. `again_at` is when it is tried again, Unix seconds.
@@ -53,6 +55,8 @@ class Notice:
 def notices(status: Status) -> tuple[Notice, ...]:
     """All that is to be told, the worst first, else by account."""
     told = list(_config(status))
+    if status.history is not None:
+        told += _history(status.history)
     told += [notice for account in status.accounts for notice in _account(account, status)]
     return tuple(notice for level in Level for notice in told if notice.level is level)
 
@@ -64,6 +68,25 @@ def _config(status: Status) -> Iterator[Notice]:
             "`x-analytics-exporter check-config` lists them; mend them and reload."
         )
         yield Notice(None, Level.WARNING, "config_refused", sentence)
+
+
+def _history(history: HistoryView) -> Iterator[Notice]:
+    if history.trouble is not None:
+        sentence = f"{history.trouble} Meanwhile the hours are kept in memory alone."
+        yield Notice(None, Level.WARNING, "journal", sentence)
+    remote = history.remote_write
+    if remote is None:
+        return
+    if remote.error is not None:
+        yield Notice(None, Level.WARNING, "remote_write", remote.error)
+    for source, settling in history.unsettled():
+        sentence = (
+            f"Of the hours of {source_name(source)}, one in a hundred was still restated "
+            f"{span(settling.p99_seconds)} after its end, and `remote_write.settle` sends it "
+            f"{span(remote.settle_seconds)} after it. What X restates later is not sent; "
+            f"{math.ceil(settling.p99_seconds / HOUR_SECONDS)}h would wait for it."
+        )
+        yield Notice(None, Level.NOTE, "settle_short", sentence)
 
 
 def _account(account: AccountStatus, status: Status) -> Iterator[Notice]:
@@ -154,6 +177,7 @@ def _stale(watch: WatchStatus, status: Status) -> Iterator[Notice]:
 def _of_items(
     watch: WatchStatus, reason: str, sentence: str, items: Sequence[ItemStatus], detail: str = ""
 ) -> Notice:
+    left_out = [each.left_out_until for each in items if each.left_out_until is not None]
     return Notice(
         account=watch.account,
         level=Level.WARNING,
@@ -162,4 +186,5 @@ def _of_items(
         kind=watch.kind,
         detail=detail,
         items=tuple(items),
+        again_at=min(left_out) if len(left_out) == len(items) else None,
     )

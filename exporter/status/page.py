@@ -13,12 +13,13 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from exporter.model import HOUR_SECONDS
+from exporter.model import HOUR_SECONDS, Endpoint
+from exporter.polling.troubles import Trouble
 from exporter.status import words
 from exporter.status.notices import Level, Notice, notices
 from exporter.status.order import Order, Sort, ordered, rows_per_list
 from exporter.status.sparkline import Sparklines
-from exporter.status.status import Status, WatchStatus
+from exporter.status.status import AccountStatus, Status, WatchStatus
 from exporter.xapi.limits import RateWindow
 
 # More lists than this are folded, so that one sees what there is.
@@ -109,7 +110,7 @@ def _verdict(status: Status, told: tuple[Notice, ...]) -> Verdict:
 def _subject(notice: Notice) -> str:
     """What a notice is about: the account, and which part of it."""
     if notice.account is None:
-        return "Configuration"
+        return "Configuration" if notice.reason == "config_refused" else "History"
     if notice.endpoint is not None:
         return f"{notice.account}, {words.ENDPOINTS[notice.endpoint]}"
     if notice.kind is not None:
@@ -129,6 +130,30 @@ def _facts(notice: Notice, now: float) -> list[str]:
     if notice.again_at is not None and notice.again_at > now:
         at, wait = words.clock(notice.again_at, now), words.span(notice.again_at - now)
         facts.append(f"asked again at {at}, in {wait}")
+    return facts
+
+
+def _troubles(account: AccountStatus) -> list[tuple[Endpoint, Trouble]]:
+    """What went wrong lately on any endpoint of the account, the newest first."""
+    told = [
+        (endpoint.endpoint, trouble)
+        for watch in account.watches
+        for endpoint in watch.endpoints
+        for trouble in endpoint.troubles
+    ]
+    return sorted(told, key=lambda pair: pair[1].last_at, reverse=True)
+
+
+def _trouble_facts(trouble: Trouble, now: float) -> list[str]:
+    """How often something went wrong, and what helps whoever looks into it."""
+    facts = []
+    if trouble.count > 1:
+        times = words.counted(trouble.count, "time", "times")
+        facts.append(f"{times} since {words.clock(trouble.first_at, now)}")
+    if trouble.failure.code.isdigit():
+        facts.append(f"status {trouble.failure.code}")
+    if trouble.failure.transaction_id:
+        facts.append(f"transaction {trouble.failure.transaction_id}")
     return facts
 
 
@@ -177,4 +202,8 @@ _FILTERS = {
     "prose": _prose,
     "subject": _subject,
     "facts": _facts,
+    "recheck": words.recheck,
+    "source": words.source_name,
+    "troubles": _troubles,
+    "trouble_facts": _trouble_facts,
 }

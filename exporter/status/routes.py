@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from exporter.engine import Engine
 from exporter.status.api import json_parts
+from exporter.status.history import HistoryView
 from exporter.status.order import parse_order
 from exporter.status.page import StatusPage
 from exporter.status.status import observe
@@ -21,20 +22,26 @@ _STRETCH_BYTES = 16 * 1024
 _PRIVATE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 
 
-def status_routes(engine: Engine, clock: Callable[[], float]) -> list[Route]:
-    """The routes that show how `engine` stands; `clock` gives Unix seconds."""
+def status_routes(
+    engine: Engine, clock: Callable[[], float], history: Callable[[], HistoryView | None] = lambda: None
+) -> list[Route]:
+    """The routes that show how `engine` stands.
+
+    `clock` gives Unix seconds. `history` gives how history is kept, None where it is not; like all here it
+    must be a read of memory.
+    """
     page = StatusPage()
     headers = {**_PRIVATE, "content-security-policy": page.content_policy}
 
     async def html(request: Request) -> Response:
         order = parse_order(request.query_params.get("sort", ""))
         show_all = request.query_params.get("all") == "1"
-        parts = page.parts(observe(engine, clock()), order, show_all=show_all)
+        parts = page.parts(observe(engine, clock(), history()), order, show_all=show_all)
         content = _stretches(part.encode() for part in parts)
         return StreamingResponse(content, media_type="text/html", headers=headers)
 
     async def json(_request: Request) -> Response:
-        content = _stretches(json_parts(observe(engine, clock())))
+        content = _stretches(json_parts(observe(engine, clock(), history())))
         return StreamingResponse(content, media_type="application/json", headers=_PRIVATE)
 
     return [Route("/", html), Route("/api/v1/status", json)]

@@ -18,8 +18,10 @@ from exporter.engine import Engine
 from exporter.model import HOUR_SECONDS, Endpoint, Kind
 from exporter.polling.channel import Channel
 from exporter.polling.feed import Feed
+from exporter.polling.troubles import Trouble
 from exporter.selfmetrics.instruments import PollOutcome
 from exporter.signin.scheme import SignInStatus
+from exporter.status.history import HistoryView
 from exporter.status.items import Headline, ItemStatus, headline
 from exporter.xapi.failures import Failure
 from exporter.xapi.limits import RateWindow, Window
@@ -54,9 +56,10 @@ class EndpointState(StrEnum):
 class EndpointStatus:
     """One endpoint of one account.
 
-    `failure` is what X answered last instead of figures. `probe_at` is when a parked endpoint is looked at
-    again. `last_success_at` is when a poll last succeeded in every batch. `limits` are the windows X has
-    told of, the shorter first.
+    `failure` is what X answered last instead of figures, and `failing_since` when the first failure came that
+    no answer has followed. `troubles` are the last failures, the newest first. `probe_at` is when a parked
+    endpoint is looked at again. `last_success_at` is when a poll last succeeded in every batch. `limits` are
+    the windows X has told of, the shorter first.
     """
 
     endpoint: Endpoint
@@ -66,6 +69,8 @@ class EndpointStatus:
     last_success_at: float | None
     last_duration_seconds: float | None
     limits: tuple[tuple[Window, RateWindow], ...]
+    failing_since: float | None = None
+    troubles: tuple[Trouble, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +84,17 @@ class PollError:
 
 @dataclass(frozen=True, slots=True)
 class PollStatus:
-    """The polls of one feed: `outcome` of the last one, None before it ended, and when the next is due."""
+    """The polls of one feed: `outcome` of the last one, None before there was one, and when the next is due.
+
+    `finished_at` is when the last one ended, None as long as it asks again for what failed.
+    """
 
     endpoint: Endpoint
     outcome: PollOutcome | None
     batches: int
     errors: tuple[PollError, ...]
     next_at: float | None
+    finished_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +141,8 @@ class Status:
     """All there is to say at `now`.
 
     `stale_after_seconds` is `poll.stale_after`. `config_loaded_at` is when the configuration in use was
-    loaded; `config_refused` says that a newer one had faults and was not taken.
+    loaded; `config_refused` says that a newer one had faults and was not taken. `history` is None where none
+    is kept.
     """
 
     now: float
@@ -143,6 +153,7 @@ class Status:
     stale_after_seconds: float
     next_poll_at: float | None
     accounts: tuple[AccountStatus, ...]
+    history: HistoryView | None = None
 
     @property
     def watches(self) -> tuple[WatchStatus, ...]:
@@ -150,8 +161,8 @@ class Status:
         return tuple(watch for account in self.accounts for watch in account.watches)
 
 
-def observe(engine: Engine, now: float) -> Status:
-    """How everything stands at `now`."""
+def observe(engine: Engine, now: float, history: HistoryView | None = None) -> Status:
+    """How everything stands at `now`; `history` is how it is kept, None where it is not."""
     look = _Look(engine, now)
     loaded_at = _only_sample(engine.metrics.config_last_reload_success_timestamp_seconds) or None
     refused = not _only_sample(engine.metrics.config_last_reload_successful)
@@ -164,6 +175,7 @@ def observe(engine: Engine, now: float) -> Status:
         stale_after_seconds=look.stale_after_seconds,
         next_poll_at=engine.next_poll_timestamp_seconds,
         accounts=tuple(look.account(account) for account in engine.accounts.values()),
+        history=history,
     )
 
 
@@ -188,8 +200,11 @@ class _Look:
     def _watch(self, feed: Feed) -> WatchStatus:
         shown = headline(feed.watch.kind, feed.watch.metrics)
         state_of, now, stale_after = self._engine.board.state, self._now, self.stale_after_seconds
+        patience = feed.source.patience
         items = tuple(
-            ItemStatus(item, state, shown, state.is_stale(now, stale_after))
+            ItemStatus(
+                item, state, shown, state.is_stale(now, stale_after), patience.left_out_until(item.id, now)
+            )
             for item in feed.watch.items
             for state in (state_of(item.id),)
         )
@@ -212,6 +227,7 @@ class _Look:
             batches=0 if result is None else result.batches,
             errors=tuple(_poll_errors(feed)),
             next_at=self._engine.next_poll_of(feed),
+            finished_at=None if result is None else result.finished_at,
         )
 
     def _endpoint(self, channel: Channel, feed: Feed) -> EndpointStatus:
@@ -226,6 +242,8 @@ class _Look:
             last_success_at=self._successes.get(labels),
             last_duration_seconds=self._durations.get(labels),
             limits=limits,
+            failing_since=channel.troubles.since,
+            troubles=channel.troubles.recent(),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from exporter.model import Endpoint, ItemErrorType, Kind
+from exporter.polling.patience import REFUSED
 from exporter.selfmetrics.instruments import PollOutcome
 from exporter.status.items import ItemStatus
 from exporter.status.status import EndpointState, Scheme
@@ -47,6 +48,7 @@ ENDPOINTS = {
     Endpoint.MEDIA_ANALYTICS: "Media analytics",
     Endpoint.INSIGHTS_28HR: "28-hour insights",
     Endpoint.TWEETS_ANALYTICS: "Post analytics",
+    Endpoint.INSIGHTS_HISTORICAL: "Historical insights",
 }
 WINDOWS = {Window.M15: "15 min", Window.H24: "24 h"}
 
@@ -141,6 +143,17 @@ def metric_name(metric: Metric) -> str:
 def counted(count: int, one: str, many: str) -> str:
     """`count` with the noun that fits it."""
     return f"{count:,} {one if count == 1 else many}"
+
+
+def source_name(source: str) -> str:
+    """The endpoint whose value is `source`; a value that is not known stands for itself."""
+    return ENDPOINTS[Endpoint(source)] if source in set(Endpoint) else source
+
+
+def recheck(item: ItemStatus) -> str:
+    """How often an item that polls leave out is asked for."""
+    refused = any(kind in REFUSED for kind, _ in item.complaints)
+    return "once a day" if refused else "every six hours"
 
 
 def item_words(item: ItemStatus) -> tuple[tuple[str, str], ...]:

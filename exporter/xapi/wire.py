@@ -28,5 +28,6 @@ def decode(endpoint: Endpoint, body: bytes, metrics: Sequence[Metric]) -> Answer
 _DECODERS = {
     Endpoint.MEDIA_ANALYTICS: decode_media_analytics,
     Endpoint.INSIGHTS_28HR: decode_insights_28hr,
+    Endpoint.INSIGHTS_HISTORICAL: decode_insights_28hr,
     Endpoint.TWEETS_ANALYTICS: decode_tweets_analytics,
 }

@@ -1,0 +1,1 @@
+"""What X said, put down in the journal as it comes in, and taken up again at a start."""
