@@ -12,7 +12,8 @@ from structlog.typing import FilteringBoundLogger
 from exporter.board import Board, Watch
 from exporter.config.settings import AccountConfig, ApiSettings, Config
 from exporter.model import Endpoint, Item, Kind
-from exporter.polling.channel import Channel, Surroundings
+from exporter.polling.channel import Channel
+from exporter.polling.exchange import Surroundings
 from exporter.polling.feed import Feed
 from exporter.recording.record import Record, Unrecorded
 from exporter.selfmetrics.instruments import SelfMetrics
@@ -178,4 +179,5 @@ def _surroundings(config: AccountConfig, whole: Config, shop: Shop, signer: Sign
         settle_seconds=whole.poll.settle_seconds,
         every_seconds=whole.poll.every_seconds,
         record=shop.record,
+        turns=shop.board.turns,
     )

@@ -1,8 +1,9 @@
 """What every watched item's figures are now, and the rendered page that scrapes read.
 
 The items stand in slots of 100 media or 25 posts, the sizes of one request. An answer renders the slots it
-touches, off the event loop, and puts them on the page in one step: a scrape sees an answer whole or not at
-all. What grows stale is withdrawn by the next scrape itself, so it needs no poll and no timer.
+touches, in short turns between which scrapes are answered, and puts them on the page in one step: a scrape
+sees an answer whole or not at all. What grows stale is withdrawn by the next scrape itself, so it needs no
+poll and no timer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from exporter.exposition.families import View, sample_lines
 from exporter.exposition.page import Page
@@ -19,6 +21,7 @@ from exporter.exposition.piece import Piece, make_piece
 from exporter.figures.state import ItemState, absorbed
 from exporter.figures.window import AnswerHours, AnswerWindow
 from exporter.model import Answer, Endpoint, Item, ItemProblem, Kind
+from exporter.turns import Turns
 from exporter.vocabulary import Metric
 
 SLOT_SIZES = {
@@ -67,10 +70,11 @@ class Board:
     """Holds the states of all watched items and keeps `page` in step with them.
 
     Ids are unique over media and posts since a media key has an underscore. `clock` gives Unix seconds.
-    All methods belong to the event loop.
+    All methods belong to the event loop. `turns` are what its work waits for, and all other work on answers.
     """
 
     def __init__(self, page: Page, clock: Callable[[], float]) -> None:
+        self.turns = Turns()
         self._page = page
         self._clock = clock
         self._stale_after_seconds = math.inf
@@ -116,7 +120,7 @@ class Board:
             }
             self._stale_after_seconds = stale_after_seconds
             # Scrapes go on reading what was shown before until everything is ready.
-            pieces = await asyncio.to_thread(self._rendered_whole, slots.values(), states)
+            pieces = await self._rendered_whole(slots.values(), states)
             self._watches, self._slots, self._slot_of, self._states = watched, slots, slot_of, states
             self._page.clear()
             for key, shown in pieces.items():
@@ -142,7 +146,7 @@ class Board:
                 for item in asked
                 if (slot := self._slot_of.get(item.id)) is not None and slot.metrics == columns
             ]
-            rendered = await asyncio.to_thread(self._render, touched, answer, window, len(columns))
+            rendered = await self._render(touched, answer, window, len(columns))
             before = {item_id: self._states[item_id] for item_id in rendered.states}
             self._states.update(rendered.states)
             for key, pieces in rendered.pieces.items():
@@ -159,8 +163,7 @@ class Board:
                 self._states[item_id] = replace(self._states[item_id], hours=None)
             now = self._clock()
             for slot in {self._slot_of[item_id].key: self._slot_of[item_id] for item_id in known}.values():
-                pieces, slot.stale_at = self._rendered_slot(slot, self._states, now)
-                self._page.update(slot.key, pieces)
+                self._show(slot, now)
             self._note_next_stale()
 
     def withdraw_stale(self) -> None:
@@ -170,66 +173,70 @@ class Board:
             return
         for slot in self._slots.values():
             if now > slot.stale_at:
-                pieces, slot.stale_at = self._rendered_slot(slot, self._states, now)
-                self._page.update(slot.key, pieces)
+                self._show(slot, now)
         self._note_next_stale()
 
-    def _rendered_whole(
+    def _show(self, slot: _Slot, now: float) -> None:
+        """Render at once what the states say now."""
+        self._page.update(slot.key, dict(self._pieces(slot, self._states, now)))
+        slot.stale_at = self._stale_at(slot, self._states, now)
+
+    def _note_next_stale(self) -> None:
+        self._next_stale_at = min((slot.stale_at for slot in self._slots.values()), default=math.inf)
+
+    async def _rendered_whole(
         self, slots: Iterable[_Slot], states: Mapping[str, ItemState]
     ) -> dict[str, dict[str, Piece]]:
         now = self._clock()
         pieces: dict[str, dict[str, Piece]] = {}
         for slot in slots:
-            changing, slot.stale_at = self._rendered_slot(slot, states, now)
-            pieces[slot.key] = self._pieces(slot, states, now, configured=True) | changing
+            configured = self._pieces(slot, states, now, configured=True)
+            pieces[slot.key] = dict(await self.turns.take(chain(configured, self._pieces(slot, states, now))))
+            slot.stale_at = self._stale_at(slot, states, now)
         return pieces
 
-    def _note_next_stale(self) -> None:
-        self._next_stale_at = min((slot.stale_at for slot in self._slots.values()), default=math.inf)
-
-    # Runs in a worker thread: reads what only the event loop's current holder of the lock may change.
-    def _render(self, touched: Sequence[Item], answer: Answer, window: AnswerWindow, width: int) -> _Rendered:
-        states, revised = self._absorbed(touched, answer, window, width)
+    async def _render(
+        self, touched: Sequence[Item], answer: Answer, window: AnswerWindow, width: int
+    ) -> _Rendered:
+        changed = dict(await self.turns.take(self._absorbed(touched, answer, window, width)))
+        states = {item_id: state for item_id, (state, _) in changed.items()}
         everything = ChainMap(states, self._states)
-        keys = dict.fromkeys(self._slot_of[item.id].key for item in touched)
+        slots = {slot.key: slot for slot in (self._slot_of[item.id] for item in touched)}
         now = self._clock()
-        shown = {key: self._rendered_slot(self._slots[key], everything, now) for key in keys}
         return _Rendered(
             states,
-            {key: pieces for key, (pieces, _) in shown.items()},
-            {key: stale_at for key, (_, stale_at) in shown.items()},
-            revised,
+            {
+                key: dict(await self.turns.take(self._pieces(slot, everything, now)))
+                for key, slot in slots.items()
+            },
+            {key: self._stale_at(slot, everything, now) for key, slot in slots.items()},
+            sum(restated for _, restated in changed.values()),
         )
 
     def _absorbed(
         self, touched: Sequence[Item], answer: Answer, window: AnswerWindow, width: int
-    ) -> tuple[dict[str, ItemState], int]:
+    ) -> Iterator[tuple[str, tuple[ItemState, int]]]:
+        """Yield each item's id, its state after `answer`, and how many known hours that restated."""
         reports = {report.id: report for report in answer.reports}
         problems = _by_item(answer.problems)
-        states: dict[str, ItemState] = {}
         hours = AnswerHours(window)
-        revised = 0
         for item in touched:
-            states[item.id], restated = absorbed(
-                self._states[item.id], reports.get(item.id), problems.get(item.id, ()), width, hours
-            )
-            revised += restated
-        return states, revised
-
-    def _rendered_slot(
-        self, slot: _Slot, states: Mapping[str, ItemState], now: float
-    ) -> tuple[dict[str, Piece], float]:
-        expiries = (states[item.id].stale_at(self._stale_after_seconds) for item in slot.items)
-        ahead = min((at for at in expiries if at is not None and at >= now), default=math.inf)
-        return self._pieces(slot, states, now, configured=False), ahead
+            told, complaints = reports.get(item.id), problems.get(item.id, ())
+            yield item.id, absorbed(self._states[item.id], told, complaints, width, hours)
 
     def _pieces(
-        self, slot: _Slot, states: Mapping[str, ItemState], now: float, *, configured: bool
-    ) -> dict[str, Piece]:
+        self, slot: _Slot, states: Mapping[str, ItemState], now: float, *, configured: bool = False
+    ) -> Iterator[tuple[str, Piece]]:
+        """Yield what `slot` shows of each family: of those that answers and time change, or of the others."""
         view = View(slot.metrics, now, self._stale_after_seconds)
         items = [(item, states[item.id]) for item in slot.items]
-        lines = sample_lines(slot.kind, items, view, configured=configured)
-        return {name: make_piece(text) for name, text in lines.items()}
+        for family, lines in sample_lines(slot.kind, items, view, configured=configured):
+            yield family, make_piece(lines)
+
+    def _stale_at(self, slot: _Slot, states: Mapping[str, ItemState], now: float) -> float:
+        """The first moment after which `slot` must be rendered anew."""
+        expiries = (states[item.id].stale_at(self._stale_after_seconds) for item in slot.items)
+        return min((at for at in expiries if at is not None and at >= now), default=math.inf)
 
 
 def _slots(watch: Watch) -> Iterator[_Slot]:

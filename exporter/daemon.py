@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from prometheus_client.registry import CollectorRegistry
@@ -18,9 +19,13 @@ from exporter import __version__
 from exporter.accounts import World
 from exporter.config.settings import Config
 from exporter.engine import Engine
+from exporter.historian import Historian
 from exporter.plan import plan_for
 from exporter.recording.recorder import Recorder
 from exporter.reloading import Reloader
+from exporter.remotewrite.receiver import open_receiver_http
+from exporter.remotewrite.surroundings import Surroundings
+from exporter.remotewrite.writer import RemoteWriter
 from exporter.sdnotify import ServiceManager
 from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.status.routes import status_routes
@@ -60,6 +65,16 @@ def build_engine(world: World, log: FilteringBoundLogger, *, keep_history: bool 
     return Engine(world, metrics, log, recorder)
 
 
+def build_historian(engine: Engine, world: World, log: FilteringBoundLogger) -> Historian | None:
+    """Who looks after the journal of `engine`, None where it keeps none."""
+    recorder = engine.memory.recorder
+    if recorder is None:
+        return None
+    surroundings = Surroundings(world.clock, world.sleep, world.random, open_receiver_http, log)
+    writer = RemoteWriter(recorder.run, surroundings, engine.metrics.registry)
+    return Historian(recorder, writer, world.clock, log)
+
+
 async def serve(config: Config, options: Options, log: FilteringBoundLogger, world: World) -> None:
     """Poll and serve until SIGTERM or SIGINT, then stop cleanly; a second signal stops at once.
 
@@ -89,7 +104,12 @@ async def running(
     # Bound before anything else, so that a busy port costs no request to X.
     listener = bind(*parse_listen_address(options.listen_address))
     engine = build_engine(world, log, keep_history=options.keep_history)
-    reloader = Reloader(options.load, engine, log, world.clock)
+    systemd = ServiceManager.from_environ(os.environ, os.getpid())
+    around_reloads = partial(systemd.during_reload, world.monotonic)
+    historian = build_historian(engine, world, log)
+    reloader = Reloader(
+        options.load, engine, log, world.clock, around_reloads, None if historian is None else historian.adopt
+    )
     await reloader.start(config)
     services = WebServices(
         page=engine.page,
@@ -97,15 +117,17 @@ async def running(
         before_scrape=engine.board.withdraw_stale,
         ready=lambda: engine.ready,
         reload=reloader.reload if options.enable_lifecycle else None,
-        routes=status_routes(engine, world.clock),
+        routes=status_routes(engine, world.clock, (lambda: None) if historian is None else historian.view),
     )
     async with _web_server(services, live, listener) as server, _reloading(reloader, options):
         engine.start()
         _log_start(engine, config, server.port, log)
         try:
-            async with _known_to_systemd(ServiceManager.from_environ(os.environ, os.getpid())):
+            async with _known_to_systemd(systemd):
                 yield server.port
         finally:
+            if historian is not None:
+                await historian.aclose()
             await engine.stop()
 
 

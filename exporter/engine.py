@@ -17,7 +17,8 @@ from exporter.exposition.page import Page
 from exporter.memory import Memory
 from exporter.model import HOUR_SECONDS, Endpoint, Item, Kind
 from exporter.polling.catch_up import CatchUp, CatchUpSurroundings
-from exporter.polling.feed import Feed, PollResult
+from exporter.polling.feed import Feed
+from exporter.polling.results import PollResult
 from exporter.polling.schedule import Schedule, next_due
 from exporter.recording.recorder import Recorder
 from exporter.selfmetrics.collectors import RateLimits, SignIns

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
@@ -23,7 +24,8 @@ class Reloader:
     """Loads the configuration with `load` and lets `engine` go on with it, one reload at a time.
 
     A configuration with faults changes nothing but what says so: the log, and
-    `x_exporter_config_last_reload_successful`.
+    `x_exporter_config_last_reload_successful`. `clock` gives Unix seconds. Each reload is done within a
+    context of `around`. What else depends on the configuration is given it by `also`.
     """
 
     def __init__(
@@ -32,36 +34,49 @@ class Reloader:
         engine: Engine,
         log: FilteringBoundLogger,
         clock: Callable[[], float],
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        also: Callable[[Config], Awaitable[None]] | None = None,
     ) -> None:
         self._load = load
         self._engine = engine
         self._log = log
         self._clock = clock
+        self._around = around
+        self._also = also
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def start(self, config: Config) -> None:
         """Let the engine begin with `config`, which has been loaded already."""
-        await self._engine.apply(config)
+        await self._apply(config)
         self._succeeded(config)
 
     async def reload(self) -> list[str]:
         """Load and apply the configuration; the faults that prevented it, none when it succeeded."""
         async with self._turn:
-            try:
-                config = await asyncio.to_thread(self._load)
-            except ConfigError as error:
-                self._engine.metrics.config_last_reload_successful.set(0)
-                faults = [str(fault) for fault in error.faults]
-                self._log.error(
-                    "configuration not reloaded, the old one stays", faults=len(faults), first=faults[0]
-                )
-                return faults
-            await self._engine.apply(config)
-            self._succeeded(config)
-            items = sum(len(account.items) for account in config.accounts)
-            self._log.info("configuration reloaded", accounts=len(config.accounts), items=items)
-            return []
+            with self._around():
+                return await self._reload()
+
+    async def _reload(self) -> list[str]:
+        try:
+            config = await asyncio.to_thread(self._load)
+        except ConfigError as error:
+            self._engine.metrics.config_last_reload_successful.set(0)
+            faults = [str(fault) for fault in error.faults]
+            self._log.error(
+                "configuration not reloaded, the old one stays", faults=len(faults), first=faults[0]
+            )
+            return faults
+        await self._apply(config)
+        self._succeeded(config)
+        items = sum(len(account.items) for account in config.accounts)
+        self._log.info("configuration reloaded", accounts=len(config.accounts), items=items)
+        return []
+
+    async def _apply(self, config: Config) -> None:
+        await self._engine.apply(config)
+        if self._also is not None:
+            await self._also(config)
 
     def request(self) -> None:
         """Reload soon, from a signal handler."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 
@@ -40,6 +40,18 @@ class ServiceManager:
     def reloading(self, monotonic_seconds: float) -> None:
         """The configuration is being read again since `monotonic_seconds` of the monotonic clock."""
         self._tell(f"RELOADING=1\nMONOTONIC_USEC={int(monotonic_seconds * 1_000_000)}")
+
+    @contextmanager
+    def during_reload(self, monotonic: Callable[[], float]) -> Iterator[None]:
+        """Tell of a reload that lasts as long as the context, whatever comes of it.
+
+        `monotonic` gives seconds of the monotonic clock.
+        """
+        self.reloading(monotonic())
+        try:
+            yield
+        finally:
+            self.ready()
 
     def stopping(self) -> None:
         """The service has begun to stop."""

@@ -35,7 +35,16 @@ def told(
 def saved(item_id: str, answered_at: float | None = NOW, account: str = "brand") -> SavedState:
     problem = ItemProblem(None, ItemErrorType.NOT_AUTHORIZED_FOR_FIELD, "not for you: \u2603")
     total = array("d", [5, NONE, 2.5])
-    return SavedState(item_id, account, Kind.POST, True, METRICS, total, answered_at, (problem,))
+    return SavedState(
+        item_id,
+        account,
+        Kind.POST,
+        up=True,
+        metrics=METRICS,
+        total=total,
+        answered_at=answered_at,
+        problems=(problem,),
+    )
 
 
 def opened(folder: Path) -> JournalFile:
@@ -55,3 +64,16 @@ def standing(journal: JournalFile) -> dict[tuple[str, int], dict[str, float]]:
 def only(stored: Iterable[StoredBucket]) -> StoredBucket:
     (one,) = stored
     return one
+
+
+FILLING = [
+    told(*(bucket(str(item), HOUR - hour, item, hour, 1e6) for hour in range(28) for item in range(40)))
+]
+
+
+def filled(folder: Path) -> Path:
+    """A closed journal of some twenty pages."""
+    journal = opened(folder)
+    journal.write(FILLING)
+    journal.close()
+    return folder / "journal.sqlite3"

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from array import array
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from exporter.journal import Bucket, BucketState, SavedState, StoredBucket, Told
 from exporter.model import HOUR_SECONDS, Kind
-from tests.journal_support import COMPLETE, CUT, HOUR, NONE, numbers, opened, saved
+from tests.journal_support import COMPLETE, CUT, HOUR, NONE, bucket, numbers, opened, saved, told
 
 ITEMS = ("1", "2", "13_3")
 HOURS = range(HOUR, HOUR + 4)
@@ -63,32 +64,32 @@ class Model:
 
     def hear(self, told: Told) -> int:
         before = {key: replace(known) for key, known in self.hours.items()}
-        for bucket in told.buckets:
-            self.accounts[bucket.item_id] = told.account
-            self.hear_bucket(told, bucket)
+        for each in told.buckets:
+            self.accounts[each.item_id] = told.account
+            self.hear_bucket(told, each)
         return sum(before.get(key) != known for key, known in self.hours.items())
 
-    def hear_bucket(self, told: Told, bucket: Bucket) -> None:
-        key = (bucket.item_id, bucket.hour)
-        pairs = zip(told.metrics, bucket.figures, strict=True)
+    def hear_bucket(self, told: Told, each: Bucket) -> None:
+        key = (each.item_id, each.hour)
+        pairs = zip(told.metrics, each.figures, strict=True)
         heard = {metric: number for metric, number in pairs if number == number}  # noqa: PLR0124 - NaN
         known = self.hours.get(key)
         if known is None:
             if heard:
                 asked = set(told.metrics)
-                known = Known(bucket.state, told.source, heard, asked, told.seen_at, told.seen_at)
+                known = Known(each.state, told.source, heard, asked, told.seen_at, told.seen_at)
                 self.hours[key] = known
-        elif bucket.state is CUT or bucket.state < known.state:
+        elif each.state is CUT or each.state < known.state:
             return
-        elif bucket.state > known.state:
-            known.state, known.numbers, known.asked = bucket.state, heard, set(told.metrics)
+        elif each.state > known.state:
+            known.state, known.numbers, known.asked = each.state, heard, set(told.metrics)
             known.source, known.last_changed = told.source, told.seen_at
         else:
             self.restate(known, told, heard)
         if known is not None and known.state is COMPLETE and known.numbers and known.completed_at is None:
             known.completed_at = told.seen_at
             if self.queues:
-                self.waiting[bucket.hour, bucket.item_id] = None
+                self.waiting[each.hour, each.item_id] = None
 
     def restate(self, known: Known, told: Told, heard: dict[str, float]) -> None:
         both = known.asked.intersection(told.metrics)
@@ -98,7 +99,7 @@ class Model:
             known.revisions += known.state is COMPLETE and bool(known.numbers)
         kept = {metric: number for metric, number in known.numbers.items() if metric not in told.metrics}
         known.numbers = kept | heard
-        known.asked |= set(told.metrics)
+        known.asked = known.asked.union(told.metrics)
 
     def forget(self, item_ids: Iterable[str], first_hour: int) -> None:
         gone = [key for key in self.hours if key[0] in item_ids and key[1] >= first_hour]
@@ -106,9 +107,17 @@ class Model:
             del self.hours[item_id, hour]
             self.waiting.pop((hour, item_id), None)
 
+    def is_settled(self, key: tuple[int, str]) -> bool:
+        """Whether it was handed out before, or no answer is known that came before the hour's end."""
+        state = self.states.get(key[1])
+        answered_at = None if state is None else state.answered_at
+        return (
+            self.waiting[key] is not None or answered_at is None or answered_at >= (key[0] + 1) * HOUR_SECONDS
+        )
+
     def newest(self) -> dict[str, int]:
         whole = [key for key, known in self.hours.items() if known.state is COMPLETE and known.numbers]
-        return {item_id: hour for item_id, hour in sorted(whole)}
+        return dict(sorted(whole))
 
     def prune(self, before_hour: int) -> int:
         newest = self.newest()
@@ -186,7 +195,7 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(hour=hours, most=st.integers(1, 5), share=st.integers(0, 5))
     def send(self, hour: int, most: int, share: int) -> None:
         taken = self.journal.outbox_take(hour, most)
-        due = sorted(key for key in self.model.waiting if key[0] <= hour)
+        due = sorted(key for key in self.model.waiting if key[0] <= hour and self.model.is_settled(key))
         # Items of one hour come in any order.
         assert [each.hour for each in taken] == [due_hour for due_hour, _ in due[:most]]
         for each in taken:
@@ -247,6 +256,19 @@ def known_as(stored: StoredBucket) -> Known:
         stored.completed_at,
         stored.revisions,
     )
+
+
+def test_metrics_asked_for_in_another_order_are_no_news(tmp_path: Path) -> None:
+    with closing(opened(tmp_path)) as journal:
+        journal.write([told(bucket("1", HOUR, 1, 2, 3))])
+        assert journal.write([told(bucket("1", HOUR, 3, 1), metrics=("video_views", "impressions"))]) == 0
+
+
+def test_an_item_whose_newest_hour_turns_out_empty_shows_the_one_before(tmp_path: Path) -> None:
+    with closing(opened(tmp_path)) as journal:
+        journal.write([told(*(bucket("1", HOUR - hour, 1, 2, 3) for hour in range(3)))])
+        journal.write([told(bucket("1", HOUR, NONE, NONE, NONE))])
+        assert journal.newest_complete(["1"]) == {"1": HOUR - 1}
 
 
 TestJournal = JournalMachine.TestCase

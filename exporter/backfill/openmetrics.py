@@ -10,9 +10,9 @@ from pathlib import Path
 from exporter.backfill.files import whole_file
 from exporter.exposition.escaping import escape_label_value
 from exporter.journal import JournalFile, StoredBucket
-from exporter.model import HOUR_SECONDS, Kind
+from exporter.model import Kind
+from exporter.remotewrite.series import FAMILIES, timestamp_ms
 
-FAMILIES = {Kind.MEDIA: "x_media_analytics_hourly", Kind.POST: "x_post_insights_hourly"}
 _HELP = "What X reported for each hour, stamped one millisecond before its end."
 _LARGEST_EXACT = 2**53
 
@@ -56,7 +56,7 @@ def _item_lines(
         labels = {**external, "id": item_id, "metric": metric}
         written = ",".join(f'{name}="{escape_label_value(value)}"' for name, value in sorted(labels.items()))
         for hour, value in _values(buckets, metric):
-            yield f"{family}{{{written}}} {_number(value)} {(hour + 1) * HOUR_SECONDS - 1}.999\n"
+            yield f"{family}{{{written}}} {number_text(value)} {_seconds(hour)}\n"
 
 
 def _values(buckets: Iterable[StoredBucket], metric: str) -> Iterator[tuple[int, float]]:
@@ -67,5 +67,12 @@ def _values(buckets: Iterable[StoredBucket], metric: str) -> Iterator[tuple[int,
                 yield bucket.hour, value
 
 
-def _number(value: float) -> str:
+def _seconds(hour: int) -> str:
+    """When an hour's sample is stamped, with its milliseconds."""
+    seconds, milliseconds = divmod(timestamp_ms(hour), 1000)
+    return f"{seconds}.{milliseconds:03}"
+
+
+def number_text(value: float) -> str:
+    """`value` with every digit it has, a whole number without a point."""
     return str(int(value)) if value.is_integer() and abs(value) <= _LARGEST_EXACT else repr(value)

@@ -12,8 +12,8 @@ from exporter.figures.hours import whole_rows
 from exporter.figures.window import AnswerHours
 from exporter.journal import Bucket, BucketState, Told
 from exporter.model import HOUR_SECONDS, Answer, Endpoint, Item, ItemProblem, has_number
-from exporter.polling.channel import Answered
 from exporter.polling.complaints import PASSING
+from exporter.polling.exchange import Answered
 from exporter.vocabulary import wire_name
 
 

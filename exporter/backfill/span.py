@@ -59,13 +59,10 @@ def end_hour(seconds: float) -> int:
     return -int(-seconds // HOUR_SECONDS)
 
 
-def settled_end(now: float, settle_seconds: float) -> int:
-    """The hour after the newest one that counts as complete at `now`."""
-    return first_hour(now - settle_seconds)
-
-
-def span_between(start: float, end: float, now: float, settle_seconds: float) -> Span:
+def span_between(start: float, end: float, now: float, settle: tuple[float, str]) -> Span:
     """The whole hours from `start` to `end`, widened to full hours; all in Unix seconds.
+
+    `settle` is how many seconds after its end an hour may be asked for, and the key that says so.
 
     Raises:
         ValueError: there is no hour in between, or not all of them are over; the text says which.
@@ -73,9 +70,10 @@ def span_between(start: float, end: float, now: float, settle_seconds: float) ->
     span = Span(first_hour(start), end_hour(end))
     if span.hours <= 0:
         raise ValueError(f"--start must be before --end: {span} holds no hour")
-    newest = settled_end(now, settle_seconds)
+    seconds, key = settle
+    newest = first_hour(now - seconds)
     if span.end > newest:
-        waiting = " and settled (`poll.settle`)" if settle_seconds else ""
+        waiting = f" and settled (`{key}`)" if seconds else ""
         raise ValueError(
             f"--end: the hour that ends at {hour_text(span.end)} is not over{waiting}; "
             f"ask for {hour_text(newest)} or earlier"

@@ -15,7 +15,8 @@ from exporter.backfill.span import Span
 from exporter.backfill.wanted import Wanted
 from exporter.journal import Told
 from exporter.model import Endpoint, Item, ItemProblem
-from exporter.polling.channel import Answered, Channel, Surroundings
+from exporter.polling.channel import Channel
+from exporter.polling.exchange import Answered, Surroundings
 from exporter.polling.feed import ROUND_SECONDS, SIBLING_REASONS
 from exporter.xapi.backoff import full_jitter_seconds
 from exporter.xapi.failures import Failure, Verdict

@@ -15,7 +15,8 @@ from exporter.backfill.wanted import Wanted
 from exporter.config.settings import Config
 from exporter.logs import silent_logger
 from exporter.model import Endpoint
-from exporter.polling.channel import Channel, Surroundings
+from exporter.polling.channel import Channel
+from exporter.polling.exchange import Surroundings
 from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.signin.scheme import Signer, Unobserved
 from exporter.xapi.client import XClient

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from exporter.accounts import World
 from exporter.backfill.coverage import Coverage
+from exporter.backfill.delivery import deliver
 from exporter.backfill.files import check_writable
 from exporter.backfill.job import Store, first_kept_hour, run_walks
 from exporter.backfill.openmetrics import write_openmetrics
 from exporter.backfill.planning import BackfillPlan, backfill_plan
 from exporter.backfill.span import Span, span_between
 from exporter.backfill.spool import Spool, journal_path, spool_path
-from exporter.backfill.walk import Findings
 from exporter.backfill.wanted import Wanted, wanted_of
 from exporter.commands.backfill_report import Display, explain, print_plan
 from exporter.config.load import load_config
 from exporter.config.settings import Config
 from exporter.daemon import stop_signal
 from exporter.journal import JournalFile
+from exporter.logs import build_logger
 from exporter.model import Kind
 from exporter.reality import real_world
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +95,52 @@ def backfill(flags: BackfillFlags, environ: Mapping[str, str]) -> int:
         spool = opened.enter_context(Spool(task.spool_path, now, keeps_figures=flags.hands_on))
         journal = JournalFile.open(journal_path(config.state_dir), now)
         opened.callback(journal.close)
-        plan = task.plan(spool.coverage)
-        print_plan(plan, task.asked)
-        findings = asyncio.run(_asked(task, world, Store(journal, task.first_kept, spool)))
-        if findings is None:
+        print_plan(task.plan(spool.coverage), task.asked)
+        try:
+            is_whole = _done(task, world, Store(journal, task.first_kept, spool))
+        except _StoppedError:
             click.echo("Stopped. What was had is kept: the same command goes on from here.", err=True)
             return 1
-        click.echo(f"X had figures for {sum(each.rows for each in findings.values()):,} hours of items.")
-        _hand_on(task, spool)
-        if not explain(findings, task.wanted):
-            return 1
-        spool.remove()
-    return 0
+        if is_whole:
+            spool.remove()
+    return 0 if is_whole else 1
+
+
+class _StoppedError(Exception):
+    """A signal came before all was done."""
+
+
+def _done(task: _Task, world: World, store: Store) -> bool:
+    """Ask, hand on, and say what is missing; whether nothing is."""
+    with Display(world.monotonic) as display:
+        findings = asyncio.run(
+            _until_stopped(
+                run_walks(task.config, world, task.wanted, task.asked, store.keeping, display.show)
+            )
+        )
+    rows = sum(found.rows for found in findings.values())
+    click.echo(f"X gave figures for {rows:,} hours of items.")
+    is_delivered = _hand_on(task, world, store.spool)
+    return explain(findings, task.wanted) and is_delivered
+
+
+async def _until_stopped(work: Coroutine[None, None, T]) -> T:
+    """Do `work`, unless a signal ends it.
+
+    Raises:
+        _StoppedError: it was not done.
+    """
+    stopping, working = asyncio.create_task(stop_signal().wait()), asyncio.create_task(work)
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise _StoppedError
+        return await working
+    finally:
+        for each in (working, stopping):
+            each.cancel()
+        # What must not be dropped, a refresh of tokens, is waited for.
+        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 def _task(flags: BackfillFlags, config: Config, now: float) -> _Task:
@@ -112,7 +150,7 @@ def _task(flags: BackfillFlags, config: Config, now: float) -> _Task:
         raise click.UsageError(f"--remote-write: `remote_write` is not in {config.file}; add its `url` there")
     try:
         wanted = wanted_of(config, flags.account, flags.ids)
-        span = span_between(flags.start, flags.end, now, config.poll.settle_seconds)
+        span = span_between(flags.start, flags.end, now, _settle(flags, config))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     first_kept = first_kept_hour(now, config.history.keep_seconds)
@@ -130,6 +168,14 @@ def _task(flags: BackfillFlags, config: Config, now: float) -> _Task:
     return _Task(flags, config, wanted, span, kept, first_kept)
 
 
+def _settle(flags: BackfillFlags, config: Config) -> tuple[float, str]:
+    """How long after its end an hour may be asked for, in seconds, and the key that says so."""
+    settles = [(config.poll.settle_seconds, "poll.settle")]
+    if flags.remote_write and config.remote_write is not None:
+        settles.append((config.remote_write.settle_seconds, "remote_write.settle"))
+    return max(settles)
+
+
 def _coverage(task: _Task, now: float) -> Coverage:
     """What an earlier run has had, without leaving anything behind where there was none."""
     if not task.spool_path.exists():
@@ -138,32 +184,28 @@ def _coverage(task: _Task, now: float) -> Coverage:
         return spool.coverage
 
 
-async def _asked(task: _Task, world: World, store: Store) -> dict[str, Findings] | None:
-    """Ask until all is had or given up; None when a signal came in between."""
-    stop = stop_signal()
-    with Display(world.monotonic) as display:
-        walking = asyncio.create_task(
-            run_walks(task.config, world, task.wanted, task.asked, store.keeping, display.show)
-        )
-        stopping = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait([walking, stopping], return_when=asyncio.FIRST_COMPLETED)
-            return await walking if walking.done() else None
-        finally:
-            for each in (walking, stopping):
-                each.cancel()
-            # What must not be dropped, a refresh of tokens, is waited for.
-            await asyncio.gather(walking, stopping, return_exceptions=True)
-
-
-def _hand_on(task: _Task, spool: Spool) -> None:
-    flags = task.flags
-    if flags.output is not None:
+def _hand_on(task: _Task, world: World, spool: Spool) -> bool:
+    """Bring the figures where the flags want them; whether all of them are there."""
+    remote = task.config.remote_write
+    if task.flags.output is not None:
         ids = {
             kind: [item.id for each in task.wanted if each.kind is kind for item in each.items]
             for kind in Kind
         }
-        remote = task.config.remote_write
         external = dict(remote.external_labels) if remote else {}
-        samples = write_openmetrics(flags.output, spool.file, ids, external)
-        click.echo(f"{flags.output} has {samples:,} samples.")
+        samples = write_openmetrics(task.flags.output, spool.file, ids, external)
+        click.echo(f"{task.flags.output} has {samples:,} samples.")
+    if not task.flags.remote_write or remote is None:
+        return True
+    with Display(world.monotonic) as display:
+        log = build_logger("warning", "logfmt")
+        sending = deliver(remote, spool.file, world, log, lambda pace: display.show([pace]))
+        taken, refused = asyncio.run(_until_stopped(sending))
+    click.echo(f"{remote.address} took {taken:,} samples.")
+    if refused:
+        click.echo(
+            f"It refused {refused.total():,} for good. Once it is mended, the same command sends all of them"
+            f" again and asks nothing of X. To let it be, delete {task.spool_path}.",
+            err=True,
+        )
+    return not refused

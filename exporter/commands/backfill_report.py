@@ -92,7 +92,7 @@ class Display:
         now = self._monotonic()
         if now - self._last_line >= LINE_SECONDS:
             self._last_line = now
-            told = (f"{pace.name} {pace.done} of {pace.total} requests{_waits(pace)}" for pace in paces)
+            told = (f"{pace.name} {pace.done} of {pace.total}{_waits(pace)}" for pace in paces)
             click.echo("; ".join(told), err=True)
 
 

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import csv
-import math
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from io import StringIO
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import TextIO
 
 import click
-import msgspec
 
 from exporter.backfill.files import check_writable, whole_file
+from exporter.backfill.openmetrics import number_text
 from exporter.backfill.span import end_hour, first_hour, hour_text
 from exporter.backfill.spool import journal_path
 from exporter.backfill.wanted import plain_id
 from exporter.config.load import load_config
 from exporter.config.settings import Config
 from exporter.errors import JournalError
-from exporter.journal import JournalFile, StoredBucket
+from exporter.journal import BucketState, JournalFile, StoredBucket
+from exporter.model import Kind
 
 COLUMNS = (
     "hour",
@@ -39,10 +42,9 @@ COLUMNS = (
     "last_changed",
     "revisions",
 )
-_LARGEST_EXACT = 2**53
 
-# One item, hour and metric, as in COLUMNS; times are RFC 3339.
-Record: TypeAlias = tuple[str, str, str, str, str, str, float, str, str, str, str, int]
+# So many texts that come again and again are kept, and no more, however long the journal is.
+_ALIKE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +80,14 @@ def export(flags: ExportFlags, environ: Mapping[str, str]) -> int:
     if flags.output is not None:
         check_writable(flags.output)
     with closing(JournalFile.open(path, time.time())) as journal:
-        records = _records(_chosen(journal, flags), config)
+        texts = _texts(_chosen(journal, flags), config, _FORMS[flags.form])
         if flags.output is None:
-            count = _WRITERS[flags.form](sys.stdout, records)
+            count = _write(sys.stdout, texts)
             sys.stdout.flush()
         else:
             with whole_file(flags.output) as file:
-                count = _WRITERS[flags.form](file, records)
-    if not count:
+                count = _write(file, texts)
+    if count <= 1:
         click.echo(
             "Nothing in the journal fits; it has what was read since `run` or `backfill` began.", err=True
         )
@@ -101,39 +103,74 @@ def _chosen(journal: JournalFile, flags: ExportFlags) -> Iterator[StoredBucket]:
     )
 
 
-def _records(buckets: Iterable[StoredBucket], config: Config) -> Iterator[Record]:
-    names = {item.id: item.name for account in config.accounts for item in account.items}
-    for bucket in buckets:
-        item = (bucket.kind.value, bucket.account, bucket.item_id, names.get(bucket.item_id, ""))
-        hour, state, source = hour_text(bucket.hour), bucket.state.name.lower(), bucket.source
-        seen, changed = _time_text(bucket.first_seen), _time_text(bucket.last_changed)
-        for metric, value in zip(bucket.metrics, bucket.figures, strict=True):
-            if not math.isnan(value):
-                yield (hour, *item, metric, _plain(value), state, source, seen, changed, bucket.revisions)
-
-
-def _write_csv(file: TextIO, records: Iterable[Record]) -> int:
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+def _write(file: TextIO, texts: Iterable[str]) -> int:
     count = 0
-    for count, record in enumerate(records, 1):  # noqa: B007 - how many there were
-        writer.writerow(record)
+    for count, text in enumerate(texts, 1):  # noqa: B007 - how many there were
+        file.write(text)
     return count
 
 
-def _write_jsonl(file: TextIO, records: Iterable[Record]) -> int:
-    encode, count = msgspec.json.Encoder().encode, 0
-    for count, record in enumerate(records, 1):  # noqa: B007 - how many there were
-        file.write(encode(dict(zip(COLUMNS, record, strict=True))).decode() + "\n")
-    return count
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How records are written: `fields` gives some columns as they stand in a record, between commas."""
+
+    header: str
+    opening: str
+    closing: str
+    value: str
+    fields: Callable[[Mapping[str, str | int]], str]
 
 
-_WRITERS: Mapping[str, Callable[[TextIO, Iterable[Record]], int]] = {"csv": _write_csv, "jsonl": _write_jsonl}
+def _csv_fields(columns: Mapping[str, str | int]) -> str:
+    text = StringIO()
+    csv.writer(text, lineterminator="").writerow(columns.values())
+    return text.getvalue()
 
 
-def _plain(value: float) -> float:
-    """A whole number without a point."""
-    return int(value) if value.is_integer() and abs(value) <= _LARGEST_EXACT else value
+def _json_fields(columns: Mapping[str, str | int]) -> str:
+    return json.dumps(columns, ensure_ascii=False, separators=(",", ":"))[1:-1]
+
+
+_FORMS: Mapping[str, _Form] = {
+    "csv": _Form(",".join(COLUMNS) + "\n", "", "\n", "", _csv_fields),
+    "jsonl": _Form("", "{", "}\n", '"value":', _json_fields),
+}
+
+
+def _texts(buckets: Iterable[StoredBucket], config: Config, form: _Form) -> Iterator[str]:
+    """The header, then the records of one bucket after the other.
+
+    There are millions of them, so what they share is written out once.
+    """
+    yield form.header
+    names = {item.id: item.name for account in config.accounts for item in account.items}
+
+    @lru_cache(_ALIKE)
+    def hour_of(hour: int) -> str:
+        return form.fields({"hour": hour_text(hour)})
+
+    @lru_cache(_ALIKE)
+    def item_of(kind: Kind, account: str, item_id: str) -> str:
+        name = names.get(item_id, "")
+        return form.fields({"kind": kind.value, "account": account, "id": item_id, "name": name})
+
+    @lru_cache(_ALIKE)
+    def metric_of(metric: str) -> str:
+        return form.fields({"metric": metric})
+
+    @lru_cache(_ALIKE)
+    def rest_of(state: BucketState, source: str, seen: float, changed: float, revisions: int) -> str:
+        times = {"first_seen": _time_text(seen), "last_changed": _time_text(changed)}
+        return form.fields({"state": state.name.lower(), "source": source, **times, "revisions": revisions})
+
+    for bucket in buckets:
+        head = f"{hour_of(bucket.hour)},{item_of(bucket.kind, bucket.account, bucket.item_id)}"
+        rest = rest_of(bucket.state, bucket.source, bucket.first_seen, bucket.last_changed, bucket.revisions)
+        yield "".join(
+            f"{form.opening}{head},{metric_of(metric)},{form.value}{number_text(value)},{rest}{form.closing}"
+            for metric, value in zip(bucket.metrics, bucket.figures, strict=True)
+            if value == value  # noqa: PLR0124 - NaN alone differs from itself
+        )
 
 
 def _time_text(seconds: float) -> str:

@@ -16,12 +16,16 @@ _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 _LARGE_BYTES = 256 * 1024
 
-# How long a thread that decodes may keep the event loop waiting, instead of Python's 5 ms: a scrape of a
-# large page comes back to the loop dozens of times.
+# How long a thread may keep the event loop waiting, instead of Python's 5 ms: a scrape of a large page comes
+# back to the loop dozens of times.
 _SWITCH_SECONDS = 0.0005
 
-# Decoding holds the interpreter, so more threads would only take turns, each with memory of its own.
+# For files, which are rarely waited for; each has memory of its own.
 _WORKER_THREADS = 2
+
+# Python's own limits but for the last: a collection of everything holds whoever scrapes for 10 ms with 10,000
+# items and finds next to nothing, so it comes with every tenth poll of as many instead of each.
+_COLLECT_AFTER = (700, 10, 60)
 
 
 @contextmanager
@@ -45,6 +49,7 @@ def run_lean(main: Coroutine[object, object, None]) -> None:
     # What is loaded by now is there to stay: no collection need look at it again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
     _return_free_memory()
     asyncio.run(_with_few_threads(main))
 

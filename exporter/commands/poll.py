@@ -26,7 +26,7 @@ from exporter.engine import Engine
 from exporter.figures.state import ItemState
 from exporter.logs import silent_logger
 from exporter.model import Item, Kind
-from exporter.polling.feed import PollResult
+from exporter.polling.results import PollResult
 from exporter.reality import real_world
 from exporter.vocabulary import Metric
 from exporter.xapi.failure_words import shown as fit_to_show

@@ -186,19 +186,14 @@ FAMILIES: tuple[Family, ...] = tuple(row.family for kind in Kind for row in ROWS
 
 def sample_lines(
     kind: Kind, items: Sequence[tuple[Item, ItemState]], view: View, *, configured: bool
-) -> dict[str, bytes]:
-    """The sample lines of `items` per family name, each ended by a newline, empty for no samples.
+) -> Iterator[tuple[str, bytes]]:
+    """Yield each family's name and the sample lines of `items`, each ended by a newline, empty for none.
 
-    Those that follow from the configuration alone, or those that answers and time change.
+    Of those families that follow from the configuration alone, or of those that answers and time change.
     """
     fresh = [(item, state) for item, state in items if not state.is_stale(view.now, view.stale_after_seconds)]
-    return {
-        row.family.name: "".join(
-            [
-                row.lines(row.family.name, item, state, view)
-                for item, state in (fresh if row.withdrawn else items)
-            ]
-        ).encode()
-        for row in ROWS[kind]
-        if row.configured is configured
-    }
+    for row in ROWS[kind]:
+        if row.configured is configured:
+            shown = fresh if row.withdrawn else items
+            lines = [row.lines(row.family.name, item, state, view) for item, state in shown]
+            yield row.family.name, "".join(lines).encode()

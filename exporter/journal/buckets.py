@@ -12,6 +12,11 @@ from exporter.journal.outbox import queue
 from exporter.journal.rows import COLUMNS, Row, stored
 from exporter.journal.rules import succeeding
 from exporter.journal.values import Bucket, BucketState, StoredBucket, Told
+from exporter.model import HOUR_SECONDS
+
+# What is told for the first time when polls do not tell it any more comes from a backfill, which has ways of
+# its own to send it on.
+QUEUED_HOURS = 30
 
 _CHANGES = ", ".join(f"{name} = excluded.{name}" for name in Row._fields[2:])
 _WRITE = (
@@ -41,7 +46,7 @@ def write(connection: sqlite3.Connection, told: Told) -> int:
             if after.completed_at is not None and (before is None or before.completed_at is None):
                 completed.append(key)
     connection.executemany(_WRITE, changed.values())
-    queue(connection, completed)
+    queue(connection, [key for key in completed if key[0] >= told.seen_at // HOUR_SECONDS - QUEUED_HOURS])
     _note_newest(connection, {item.number: item.newest for item in items.values()}, changed.values())
     return len(changed)
 

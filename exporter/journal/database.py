@@ -13,7 +13,7 @@ from exporter.errors import JournalError
 from exporter.journal.schema import recognise, upgrade
 from exporter.journal.trouble import TornError, explained
 
-# How long another process, such as a backfill, may hold the file before it counts as locked for ever.
+# How long another process, such as a backfill, may hold the file before that is taken for a fault.
 BUSY_SECONDS = 10.0
 # Up to this size every page is looked at on opening, which takes some 5 ms per megabyte. A larger file is
 # looked through only if its last user did not close it. What is torn elsewhere shows when it is read.
@@ -39,18 +39,24 @@ class Database:
     it cannot be read or written for another reason.
     """
 
-    def __init__(self, path: Path, now: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        now: float,
+        busy_seconds: float = BUSY_SECONDS,
+        checked_bytes: int = CHECKED_BYTES,
+    ) -> None:
         self.path = path
         with explained(path):
             _make(path)
             _look_at(path)
-            was_left_open = _beside(path, "-wal").exists()
+            is_checked = path.stat().st_size <= checked_bytes or _beside(path, "-wal").exists()
             self._connection = sqlite3.connect(
-                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
             )
         try:
             with explained(path):
-                self._prepare(now, was_left_open=was_left_open)
+                self._prepare(now, is_checked=is_checked)
         except BaseException:
             self._connection.close()
             raise
@@ -85,7 +91,7 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _prepare(self, now: float, *, was_left_open: bool) -> None:
+    def _prepare(self, now: float, *, is_checked: bool) -> None:
         connection = self._connection
         # Before anything that writes, so that another program's file stays as it is.
         recognise(connection)
@@ -95,7 +101,7 @@ class Database:
         # A file that may not be written says so here, and not only when there is something to lose.
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
-        if was_left_open or self.path.stat().st_size <= CHECKED_BYTES:
+        if is_checked:
             _check(connection)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from exporter.journal import buckets, database, outbox, retention, states
+from exporter.journal import buckets, database, outbox, retention
+from exporter.journal import states as item_states
 from exporter.journal.catalogue import known_items
 from exporter.journal.database import Database
 from exporter.journal.settling import settling
@@ -55,7 +56,7 @@ class JournalFile:
     def write(
         self,
         told: Iterable[Told],
-        states_now: Iterable[SavedState] = (),
+        states: Iterable[SavedState] = (),
         marks: Mapping[str, str | None] | None = None,
     ) -> int:
         """Note answers in their order, states and marks, as a whole; returns how many hours changed.
@@ -64,14 +65,14 @@ class JournalFile:
         """
         with self._file.writing() as connection:
             changed = sum(buckets.write(connection, each) for each in told)
-            states.write(connection, states_now)
-            states.set_marks(connection, marks or {})
+            item_states.write(connection, states)
+            item_states.set_marks(connection, marks or {})
         return changed
 
     def states(self, item_ids: Iterable[str]) -> dict[str, SavedState]:
         """What stands beside the hours of those of the items that were ever answered about, by id."""
         with self._file.reading() as connection:
-            return states.read(connection, item_ids)
+            return item_states.read(connection, item_ids)
 
     def buckets(
         self,
@@ -111,17 +112,17 @@ class JournalFile:
     def mark(self, name: str) -> str | None:
         """A small text that was kept under `name`."""
         with self._file.reading() as connection:
-            return states.mark(connection, name)
+            return item_states.mark(connection, name)
 
     def marks(self, prefix: str) -> dict[str, str]:
         """The kept texts whose names begin with `prefix`."""
         with self._file.reading() as connection:
-            return states.marks(connection, prefix)
+            return item_states.marks(connection, prefix)
 
     def set_marks(self, marks: Mapping[str, str | None]) -> None:
         """Keep small texts by name; None removes one."""
         with self._file.writing() as connection:
-            states.set_marks(connection, marks)
+            item_states.set_marks(connection, marks)
 
     def prune(self, before_hour: int) -> int:
         """Remove the hours before `before_hour`, in the outbox too; returns how many hours of items went.
@@ -149,7 +150,7 @@ class JournalFile:
             return settling(connection, since_hour, until_hour)
 
     def open_outbox(self, first_hour: int) -> None:
-        """Queue every hour that becomes complete from now on, by whoever writes it.
+        """Queue every hour that becomes complete from now on while polls still tell it, by whoever writes it.
 
         When the outbox was closed before, the complete hours from `first_hour` on are queued now.
         """
@@ -161,19 +162,27 @@ class JournalFile:
         with self._file.writing() as connection:
             outbox.close_outbox(connection)
 
-    def outbox_size(self, last_hour: int | None = None) -> tuple[int, int | None]:
-        """How many hours of items wait, and the oldest hour of them; only up to `last_hour` if given."""
-        with self._file.reading() as connection:
-            return outbox.size(connection, last_hour)
+    def outbox_size(
+        self, last_hour: int | None = None, settle_seconds: float = 0.0
+    ) -> tuple[int, int | None]:
+        """How many hours of items wait, and the oldest hour of them.
 
-    def outbox_take(self, last_hour: int, most: int) -> list[StoredBucket]:
+        With `last_hour` only those count that `outbox_take` would give.
+        """
+        with self._file.reading() as connection:
+            return outbox.size(connection, last_hour, settle_seconds)
+
+    def outbox_take(self, last_hour: int, most: int, settle_seconds: float = 0.0) -> list[StoredBucket]:
         """The oldest hours that wait, up to `last_hour` and at most `most`.
+
+        An hour that X was last asked about less than `settle_seconds` after its end may have changed since:
+        it is left until X was asked again, or tells it no more.
 
         They wait on until `outbox_done`, and are given with the same figures again until then, whatever X
         says meanwhile.
         """
         with self._file.writing() as connection:
-            return outbox.take(connection, last_hour, most)
+            return outbox.take(connection, last_hour, most, settle_seconds)
 
     def outbox_done(self, sent: Iterable[tuple[str, int]]) -> None:
         """Take hours out of the outbox, each named by its item id and itself."""

@@ -9,13 +9,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from exporter.figures.window import WINDOW_HOURS
 from exporter.journal.catalogue import MetricLists, known_items, sources
 from exporter.journal.rows import COLUMNS, Row, stored
 from exporter.journal.trouble import TornError
 from exporter.journal.values import StoredBucket
+from exporter.model import HOUR_SECONDS
 
 _OPEN = "outbox"
-_NEXT = "SELECT * FROM outbox WHERE hour <= ? ORDER BY hour, item LIMIT ?"
+# An hour that X has not been asked about since it settled waits for that, unless X will not tell it any more.
+_DUE = f"""
+    outbox LEFT JOIN state ON state.item = outbox.item
+    WHERE hour <= :last AND (
+        figures IS NOT NULL
+        OR hour < :last - {WINDOW_HOURS}
+        OR coalesce(state.answered_at, 1e15) >= (hour + 1) * {HOUR_SECONDS} + :settle
+    )
+"""
+_NEXT = f"SELECT outbox.* FROM {_DUE} ORDER BY hour, outbox.item LIMIT :most"  # noqa: S608 - see above
 
 
 def open_outbox(connection: sqlite3.Connection, first_hour: int) -> None:
@@ -45,16 +56,27 @@ def queue(connection: sqlite3.Connection, hours: Iterable[tuple[int, int]]) -> N
         connection.executemany("INSERT OR IGNORE INTO outbox (hour, item) VALUES (?, ?)", hours)
 
 
-def size(connection: sqlite3.Connection, last_hour: int | None) -> tuple[int, int | None]:
-    """How many hours of items wait, up to `last_hour` where one is given, and the oldest hour of them."""
+def size(
+    connection: sqlite3.Connection, last_hour: int | None, settle_seconds: float
+) -> tuple[int, int | None]:
+    """How many hours of items wait, and the oldest of them; up to `last_hour` those `take` would give."""
+    asked = {"last": last_hour, "settle": settle_seconds}
+    among = "outbox" if last_hour is None else _DUE
     count, oldest = connection.execute(
-        "SELECT count(*), min(hour) FROM outbox WHERE hour <= coalesce(?, hour)", (last_hour,)
+        f"SELECT count(*), min(hour) FROM {among}",  # noqa: S608 - statements of this module alone
+        asked,
     ).fetchone()
     return count, oldest
 
 
-def take(connection: sqlite3.Connection, last_hour: int, most: int) -> list[StoredBucket]:
-    """The oldest `most` hours that wait, up to `last_hour`; from now on they stay as they are given."""
+def take(
+    connection: sqlite3.Connection, last_hour: int, most: int, settle_seconds: float
+) -> list[StoredBucket]:
+    """The oldest `most` hours that wait, up to `last_hour`; from now on they stay as they are given.
+
+    Only those that X was asked about `settle_seconds` after their end, or that it does not tell any more.
+    """
+    asked = {"last": last_hour, "most": most, "settle": settle_seconds}
     connection.execute(
         f"""
         UPDATE outbox SET (metrics, figures) = (
@@ -62,7 +84,7 @@ def take(connection: sqlite3.Connection, last_hour: int, most: int) -> list[Stor
         )
         WHERE figures IS NULL AND (hour, item) IN (SELECT hour, item FROM ({_NEXT}))
         """,  # noqa: S608 - statements of this module alone
-        (last_hour, most),
+        asked,
     )
     taken = connection.execute(
         f"""
@@ -71,7 +93,7 @@ def take(connection: sqlite3.Connection, last_hour: int, most: int) -> list[Stor
         JOIN bucket ON bucket.hour = waiting.hour AND bucket.item = waiting.item
         ORDER BY bucket.hour, bucket.item
         """,  # noqa: S608 - statements of this module alone
-        (last_hour, most),
+        asked,
     ).fetchall()
     return _stored(
         connection, [Row._make(row[:-2])._replace(metrics=row[-2], figures=row[-1]) for row in taken]

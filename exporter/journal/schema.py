@@ -102,11 +102,11 @@ def recognise(connection: sqlite3.Connection) -> None:
     Raises:
         TornError: it is another program's database.
     """
-    application = _pragma(connection, "application_id")
-    if application == APPLICATION_ID:
-        return
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application or tables:
+    # In one look, since another process may be making the tables.
+    application, tables = connection.execute(
+        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_master)"
+    ).fetchone()
+    if application != APPLICATION_ID and (application or tables):
         raise TornError("a database of another kind")
 
 

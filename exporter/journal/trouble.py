@@ -20,14 +20,13 @@ _CURES = {
     sqlite3.SQLITE_CANTOPEN: "it, or a file beside it, cannot be opened; let `state_dir` name a directory "
     "that this process may write",
     sqlite3.SQLITE_IOERR: "the disk does not do it; look for a quota, a size limit or a failing disk",
-    sqlite3.SQLITE_BUSY: "another process has held it locked for 10 s; look for one that hangs",
-    sqlite3.SQLITE_LOCKED: "another process has held it locked for 10 s; look for one that hangs",
+    sqlite3.SQLITE_BUSY: "another process has held it locked too long; look for one that hangs",
+    sqlite3.SQLITE_LOCKED: "another process has held it locked too long; look for one that hangs",
     sqlite3.SQLITE_NOMEM: "there is no memory left; give this process more",
     sqlite3.SQLITE_PROTOCOL: "it cannot be locked; keep `state_dir` on a local disk",
     sqlite3.SQLITE_NOLFS: "it is too large for its file system; move `state_dir`",
 }
-# A statement that does not fit the file's tables (SQLITE_ERROR) means that they are not the journal's.
-_UNREADABLE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR}
+_UNREADABLE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 
 
 class TornError(Exception):
@@ -52,12 +51,19 @@ def explained(path: Path) -> Iterator[None]:
 
 def journal_error(path: Path, error: sqlite3.DatabaseError) -> JournalError:
     """`error`, met with the journal at `path`, as an error that says what to do."""
-    # Errors that Python's own module raises have no code: a text that is no UTF-8, an integer too long.
+    if isinstance(error, sqlite3.ProgrammingError):
+        return JournalError(f"{path}: the journal cannot be used ({error}): start the exporter anew.")
+    # What Python itself cannot make sense of, such as a text that is no UTF-8, has no code.
     cause = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & _CAUSE
-    if cause in _UNREADABLE:
+    if cause in _UNREADABLE or (cause == sqlite3.SQLITE_ERROR and _lacks_tables(str(error))):
         return unreadable(path, str(error))
     cure = _CURES.get(cause, "look for what is wrong with its disk")
     return JournalError(f"{path}: the journal cannot be used ({error}): {cure}.")
+
+
+def _lacks_tables(complaint: str) -> bool:
+    # SQLite's own `json_each` is named like a table where SQLite was built without it.
+    return complaint.startswith("no such") and "json_each" not in complaint
 
 
 def unreadable(path: Path, found: str) -> JournalUnreadableError:

@@ -14,7 +14,8 @@ from exporter.config.settings import PollSettings
 from exporter.figures.state import ItemState
 from exporter.model import HOUR_SECONDS, Item
 from exporter.plan import CATCH_UP_SECONDS, catch_up_requests, catch_up_rounds
-from exporter.polling.feed import Batch, Feed, batches
+from exporter.polling.feed import Feed
+from exporter.polling.results import Batch, batches
 from exporter.xapi.failures import Failure
 from exporter.xapi.limits import RateWindow
 

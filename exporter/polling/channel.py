@@ -7,28 +7,23 @@ wants) is not asked again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-
-import msgspec
-from structlog.typing import FilteringBoundLogger
 
 from exporter.errors import CredentialsError, WireError
 from exporter.figures.window import AnswerWindow, labels_name_ends
 from exporter.model import Answer, Endpoint
 from exporter.polling.conversation import MAX_TRIES, Conversation
 from exporter.polling.delays import Delays
+from exporter.polling.exchange import Answered, Surroundings
+from exporter.polling.kept import Kept
 from exporter.polling.patience import Patience
 from exporter.polling.renewal import Renewal
 from exporter.polling.spelling import Spelling
 from exporter.polling.troubles import Troubles
-from exporter.recording.record import Record, Unrecorded
-from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.vocabulary import Metric
 from exporter.xapi.backoff import full_jitter_seconds
-from exporter.xapi.client import Credentials, Reply, XClient
+from exporter.xapi.client import Reply
 from exporter.xapi.failure_headers import transaction_id
 from exporter.xapi.failures import (
     PARK_REASONS,
@@ -44,52 +39,9 @@ from exporter.xapi.requests import Bounds, PollRequest, poll_request
 from exporter.xapi.server_clock import ServerClock
 from exporter.xapi.wire import decode
 
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a channel shares with the rest: time, sleep and chance are handed in.
-
-    `clock` gives Unix seconds and `sleep` takes seconds. `settle_seconds` and `every_seconds` are those of
-    the configuration's `poll`. `random` gives numbers in [0, 1). `in_flight`
-    bounds the requests an account has open at a time. `record` is told what came in.
-    """
-
-    client: XClient
-    credentials: Credentials
-    in_flight: AbstractAsyncContextManager[object]
-    metrics: SelfMetrics
-    log: FilteringBoundLogger
-    clock: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]]
-    random: Callable[[], float]
-    settle_seconds: float
-    every_seconds: float = 3600.0
-    record: Record = field(default_factory=Unrecorded)
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A decoded answer and the time it speaks about.
-
-    `relabelled` says that this answer was the first to show that labels name the ends of hours.
-    `transaction_id` is X's own, None where it sent none that can be shown.
-    """
-
-    answer: Answer
-    window: AnswerWindow
-    relabelled: bool
-    transaction_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Saved:
-    """What outlives the process."""
-
-    ledger: dict[str, object]
-    failure: Failure | None
-    probe_at: float | None
-    labels_name_ends: bool
-    patience: dict[str, dict[str, float]]
+# A full answer has 1.2 MB and is read in some milliseconds. Whatever is made of more may take as long as it
+# likes, but not on the event loop.
+_MOST_HONEST_BYTES = 2 * 1024 * 1024
 
 
 class Channel:
@@ -126,10 +78,8 @@ class Channel:
 
     def saved(self) -> str:
         """All that X has taught, as text to be kept over a restart."""
-        state = _Saved(
-            self.ledger.state(), self.failure, self.probe_at, self._labels_name_ends, self.patience.state()
-        )
-        return msgspec.json.encode(state).decode()
+        patience = self.patience.state()
+        return Kept(self.ledger.state(), self.failure, self.probe_at, self._labels_name_ends, patience).text()
 
     def restore(self, saved: str) -> None:
         """Go on from what `saved` gave before. A text that cannot be read is as good as none.
@@ -137,9 +87,8 @@ class Channel:
         A parked endpoint may be looked at again at once: whoever starts the exporter may have mended what
         was wrong.
         """
-        try:
-            state = msgspec.json.decode(saved, type=_Saved)
-        except msgspec.DecodeError:
+        state = Kept.read(saved)
+        if state is None:
             return
         now = self._server_clock.now()
         self.ledger.restore(state.ledger, now)
@@ -247,12 +196,17 @@ class Channel:
             self._count(str(reply.status))
             return classify(reply.status, reply.headers, reply.body, now)
         try:
-            answer = await asyncio.to_thread(decode, self.endpoint, reply.body, metrics)
+            answer = await self._decoded(reply.body, metrics)
         except WireError as error:
             self._count("decode")
             return unreadable(error, reply.headers.get("x-transaction-id"))
         self._count(str(reply.status))
         return self._placed(answer, reply, request)
+
+    async def _decoded(self, body: bytes, metrics: Sequence[Metric]) -> Answer:
+        if len(body) > _MOST_HONEST_BYTES:
+            return await asyncio.to_thread(decode, self.endpoint, body, metrics)
+        return await self._with.turns.do(decode, self.endpoint, body, metrics)
 
     def _placed(self, answer: Answer, reply: Reply, request: PollRequest) -> Answered:
         offset = self._server_clock.offset_seconds

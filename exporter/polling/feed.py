@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from exporter.board import Board, Watch
 from exporter.figures.window import WINDOW_HOURS
-from exporter.model import HOUR_SECONDS, Endpoint, Item, Kind
-from exporter.polling.channel import Answered, Channel, Surroundings
+from exporter.model import HOUR_SECONDS, Item, Kind
+from exporter.polling.channel import Channel
 from exporter.polling.complaints import log_news, passing
 from exporter.polling.conversation import MAX_TRIES
+from exporter.polling.exchange import Answered, Surroundings
+from exporter.polling.results import Batch, PollResult, Round, batches
 from exporter.recording.entries import Heard
 from exporter.selfmetrics.instruments import PollOutcome
 from exporter.xapi.backoff import full_jitter_seconds
 from exporter.xapi.failures import Failure, Reason, Verdict
-
-Batch: TypeAlias = tuple[Item, ...]
 
 # Reasons that say the 28-hour endpoint is not to be had, so that its sibling is asked instead.
 SIBLING_REASONS = frozenset({Reason.RETIRED, Reason.NOT_ENROLLED})
@@ -28,27 +27,6 @@ SIBLING_REASONS = frozenset({Reason.RETIRED, Reason.NOT_ENROLLED})
 ROUND_SECONDS = 30.0
 # A probe that is due may still be refused by a clock that was just set: do not ask in circles.
 PROBE_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class PollResult:
-    """What a poll came to: `failures` by the batch that X did not answer, out of `batches`.
-
-    `finished_at` is when it ended, Unix seconds, None as long as failed batches are asked again.
-    """
-
-    account: str
-    endpoint: Endpoint
-    batches: int
-    failures: Mapping[Batch, Failure]
-    finished_at: float | None = None
-
-    @property
-    def outcome(self) -> PollOutcome:
-        """Success when every batch was answered, failure when none was."""
-        if not self.failures:
-            return PollOutcome.SUCCESS
-        return PollOutcome.PARTIAL if len(self.failures) < self.batches else PollOutcome.FAILURE
 
 
 class Feed:
@@ -158,9 +136,9 @@ class Feed:
         pending: Sequence[Batch],
         deadline: float,
         progress: Callable[[int], None],
-    ) -> _Round:
+    ) -> Round:
         queue = deque(pending)
-        round_ = _Round({}, [])
+        round_ = Round({}, [])
         in_hand: set[Batch] = set()
 
         async def work() -> None:
@@ -303,20 +281,6 @@ class Feed:
             failed=len(result.failures),
             duration_seconds=round(duration_seconds, 3),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """What came of asking for some batches: those that failed, and items X had a passing fault with."""
-
-    failures: dict[Batch, Failure]
-    faulty: list[Item]
-
-
-def batches(items: Sequence[Item], endpoint: Endpoint) -> list[Batch]:
-    """`items` in the portions that one request to `endpoint` may name."""
-    size = endpoint.batch_size
-    return [tuple(items[start : start + size]) for start in range(0, len(items), size)]
 
 
 def _gives_way(channel: Channel) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,8 +17,10 @@ from exporter.figures.state import ItemState
 from exporter.journal import JournalFile, SavedState, Told
 from exporter.model import HOUR_SECONDS, Endpoint, Kind
 from exporter.recording.entries import Heard, saved, standing
+from exporter.recording.opening import opened_journal, set_aside
 from exporter.recording.ownership import Ownership
 from exporter.recording.restoring import restored
+from exporter.recording.writing import Forgotten, put_down
 
 T = TypeVar("T")
 
@@ -45,12 +46,6 @@ class JournalStatus:
 
     path: Path
     trouble: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Forgotten:
-    item_ids: tuple[str, ...]
-    first_hour: int
 
 
 class Recorder:
@@ -80,7 +75,7 @@ class Recorder:
         self._owner: Ownership | None = None
         self._trouble: str | None = None
         self._turn = asyncio.Lock()
-        self._news: list[Heard | _Forgotten] = []
+        self._news: list[Heard | Forgotten] = []
         self._written_marks: dict[str, str] = {}
         self._touched = False
         # Answers were not written; the next write brings everything that stands.
@@ -137,7 +132,7 @@ class Recorder:
 
     def forgotten(self, item_ids: Iterable[str], first_hour: int) -> None:
         """Strike out the hours of some items from `first_hour` on."""
-        self._news.append(_Forgotten(tuple(item_ids), first_hour))
+        self._news.append(Forgotten(tuple(item_ids), first_hour))
         self.touched()
 
     def touched(self) -> None:
@@ -189,7 +184,7 @@ class Recorder:
             }
             everything = self._everything() if behind else None
             try:
-                await self.run(lambda journal: _put_down(journal, news, everything, marks))  # noqa: B023
+                await self.run(lambda journal: put_down(journal, news, everything, marks))  # noqa: B023
                 self._written_marks |= marks
                 await self._prune()
             except JournalError:
@@ -222,7 +217,7 @@ class Recorder:
             return
         try:
             self._owner = await asyncio.to_thread(Ownership, self._path.parent)
-            self._file = await asyncio.to_thread(_opened, self._path, self._clock(), self._log)
+            self._file = await asyncio.to_thread(opened_journal, self._path, self._clock(), self._log)
         except JournalError as error:
             await self._broke(error)
             return
@@ -242,7 +237,7 @@ class Recorder:
         await self._close()
         if was_open and self._path is not None and isinstance(error, JournalUnreadableError):
             # What it holds is kept for whoever can mend it; what stands in memory begins a new one.
-            await asyncio.to_thread(_set_aside, self._path, self._clock(), self._log)
+            await asyncio.to_thread(set_aside, self._path, self._clock(), self._log)
             await self._open()
         else:
             self._begin("mend", self._mend)
@@ -267,37 +262,3 @@ class Recorder:
         running = self._tasks.get(name)
         if running is None or running.done():
             self._tasks[name] = asyncio.create_task(work(), name=f"journal {name}")  # type: ignore[arg-type]
-
-
-def _opened(path: Path, now: float, log: FilteringBoundLogger) -> JournalFile:
-    try:
-        return JournalFile.open(path, now)
-    except JournalUnreadableError as error:
-        log.warning(str(error))
-        _set_aside(path, now, log)
-    return JournalFile.open(path, now)
-
-
-def _set_aside(path: Path, now: float, log: FilteringBoundLogger) -> None:
-    with suppress(JournalError):
-        log.warning(
-            "the journal is set aside and a new one begun", kept_as=str(JournalFile.set_aside(path, now))
-        )
-
-
-def _put_down(
-    journal: JournalFile,
-    news: Iterable[Heard | _Forgotten],
-    everything: tuple[list[Told], list[SavedState]] | None,
-    marks: Mapping[str, str],
-) -> None:
-    told, states = everything or ([], [])
-    for each in news:
-        if isinstance(each, _Forgotten):
-            journal.write(told, states)
-            told, states = [], []
-            journal.forget_hours(each.item_ids, each.first_hour)
-        else:
-            told.append(each.told())
-            states += each.states()
-    journal.write(told, states, marks)

@@ -11,7 +11,7 @@ from exporter.model import HOUR_SECONDS, Endpoint, Kind
 from exporter.status.history import HistoryView
 from exporter.status.items import ItemStatus
 from exporter.status.status import AccountStatus, EndpointState, EndpointStatus, Status, WatchStatus
-from exporter.status.words import ENDPOINTS, item_words, source_name, span
+from exporter.status.words import ENDPOINTS, exact_span, item_words, source_name, span
 from exporter.xapi.failure_reasons import rule
 from exporter.xapi.failures import Failure, Reason
 
@@ -81,10 +81,10 @@ def _history(history: HistoryView) -> Iterator[Notice]:
         yield Notice(None, Level.WARNING, "remote_write", remote.error)
     for source, settling in history.unsettled():
         sentence = (
-            f"Of the hours of {source_name(source)}, one in a hundred was still restated "
-            f"{span(settling.p99_seconds)} after its end, and `remote_write.settle` sends it "
-            f"{span(remote.settle_seconds)} after it. What X restates later is not sent; "
-            f"{math.ceil(settling.p99_seconds / HOUR_SECONDS)}h would wait for it."
+            f"Of the hours of {source_name(source)}, one in a hundred still changed more than "
+            f"{exact_span(settling.p99_seconds)} after its end, and `remote_write.settle` sends each after "
+            f"{exact_span(remote.settle_seconds)}. What X changes later is not sent; "
+            f"`settle: {math.ceil(settling.p99_seconds / HOUR_SECONDS)}h` would wait for it."
         )
         yield Notice(None, Level.NOTE, "settle_short", sentence)
 

@@ -118,6 +118,12 @@ def span(seconds: float) -> str:
     return f"{max(0.0, seconds):.0f} s"
 
 
+def exact_span(seconds: float) -> str:
+    """A length of time to the minute: ``2 h 5 min``, ``3 h``, ``50 min``."""
+    hours, minutes = divmod(round(seconds / _MINUTE), _HOUR // _MINUTE)
+    return " ".join([f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes or not hours))
+
+
 def iso(timestamp: float) -> str:
     """A time as machines read it, in UTC."""
     return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

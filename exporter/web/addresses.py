@@ -15,10 +15,6 @@ _HIGHEST_PORT = 65535
 # Enough for every scraper there is to knock at once, among many that only knock.
 _BACKLOG = 1024
 
-# What the kernel holds for a client that takes its answer slowly, or half of it, as it doubles the figure;
-# left to itself it holds megabytes for each.
-_SEND_BYTES = 128 * 1024
-
 # A client that takes nothing for so long is cut off by the kernel, and its buffered answer freed.
 _SEND_TIMEOUT_MS = 30_000
 
@@ -64,7 +60,6 @@ def bind(host: str, port: int) -> socket.socket:
         reason = _CURES.get(error.errno or 0) or os.strerror(error.errno or errno.EIO)
         raise StartError(f"cannot listen on {shown}: {reason}") from error
     # Accepted connections inherit these. asyncio sets TCP_NODELAY itself only for sockets that name TCP.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SEND_TIMEOUT_MS)

@@ -19,6 +19,11 @@ _HEAD_SECONDS = 10
 # From the first moment that the client does not keep up with its answer to the answer's end.
 _ANSWER_SECONDS = 60
 
+# The kernel takes a whole page at once for as many clients, so that its scraping is over before anything else
+# happens. For each of them it may hold megabytes; for further clients it holds the bytes below, doubled.
+_WELCOME_CLIENTS = 8
+_SEND_BYTES = 128 * 1024
+
 
 class Connection(H11Protocol):
     """uvicorn's HTTP/1.1 connection, closed when a head or the taking of an answer lasts too long.
@@ -39,6 +44,8 @@ class Connection(H11Protocol):
 
     def open(self, accepted: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Begin on a socket just accepted, with a TLS handshake if `tls` is given."""
+        if len(self._crowd) > _WELCOME_CLIENTS:
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
         self._opening = self.loop.create_task(self._open(accepted, tls))
         self._opening.add_done_callback(lambda _: self._opened(accepted))
 

@@ -55,6 +55,9 @@ class Crowd:
         self._where: dict[Client, Standing] = {}
         self._left = asyncio.Event()
 
+    def __len__(self) -> int:
+        return len(self._where)
+
     def enter(self, client: Client) -> bool:
         """Take `client` in, dropping another if need be; False where everybody is being served."""
         if len(self._where) >= self._most and not self.drop_one():

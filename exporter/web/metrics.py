@@ -45,7 +45,11 @@ class MetricsEndpoint:
             answer.append((b"content-encoding", encoding.value.encode()))
         await send({"type": "http.response.start", "status": 200, "headers": answer})
         if scope["method"] != "HEAD":
-            await _send_parts(body, send)
+            for chunk in _chunks(body):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if encoding is Encoding.IDENTITY:
+                    # It may have cost some milliseconds of inflating; others are served in between.
+                    await asyncio.sleep(0)
         await send({"type": "http.response.body", "body": b""})
 
     def _body(self, names: frozenset[str] | None, encoding: Encoding, *, openmetrics: bool) -> Body:
@@ -62,13 +66,6 @@ def _names(query: bytes) -> frozenset[str] | None:
     """The values of `name[]`; None where there are none, which asks for everything."""
     asked = parse_qs(query.decode("latin-1")).get("name[]")
     return None if asked is None else frozenset(asked)
-
-
-async def _send_parts(body: Body, send: Send) -> None:
-    for chunk in _chunks(body):
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        # Each chunk may have cost some milliseconds of inflating; others are served in between.
-        await asyncio.sleep(0)
 
 
 def _chunks(body: Body) -> Iterator[bytes]:
