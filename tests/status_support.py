@@ -15,7 +15,9 @@ from starlette.applications import Starlette
 from exporter.engine import Engine
 from exporter.figures.hours import Hours
 from exporter.figures.state import ItemState
+from exporter.journal import Settling
 from exporter.model import Item, Kind
+from exporter.status.history import HistoryView, RemoteWriteView
 from exporter.status.items import ItemStatus, headline
 from exporter.status.order import Order
 from exporter.status.page import StatusPage
@@ -27,9 +29,26 @@ from tests.simulated import FIVE_PAST_EIGHT, HOUR, Play, config_text, play
 NEWEST = int(FIVE_PAST_EIGHT // HOUR) - 1
 
 
-async def fetch(engine: Engine, clock: Callable[[], float], path: str) -> httpx.Response:
+SETTLING = {
+    "media_analytics": Settling(310, 1510, 7505, 14705, 58_000, 212),
+    "insights_28hr": Settling(325, 3920, 11105, 90_000, 12_345, 1),
+}
+# What is known of the history where all of it goes wrong.
+HISTORY = HistoryView(
+    35 * 86400.0,
+    trouble="The journal cannot be written: the disk is full. Make room in `state_dir`.",
+    settling=SETTLING,
+    remote_write=RemoteWriteView(
+        7200, 1234, NEWEST - 30, FIVE_PAST_EIGHT - 7200, "The sink answers 404.", FIVE_PAST_EIGHT - 60
+    ),
+)
+
+
+async def fetch(
+    engine: Engine, clock: Callable[[], float], path: str, history: HistoryView | None = None
+) -> httpx.Response:
     """What a client gets at `path`."""
-    app = Starlette(routes=status_routes(engine, clock))
+    app = Starlette(routes=status_routes(engine, clock, lambda: history))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://exporter:9877"
     ) as client:

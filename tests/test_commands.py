@@ -235,8 +235,8 @@ def test_check_config_prints_the_plan_and_sends_nothing(x: Served, write: Callab
     assert (ended.returncode, ended.stderr) == (0, "")
     assert f"{path} is right: 231 items in 1 account(s)." in ended.stdout
     rows = [line.split() for line in ended.stdout.splitlines()]
-    assert ["brand", "media", "media_analytics", "201", "3", "3", "1.0%"] in rows
-    assert ["brand", "post", "insights_28hr", "30", "2", "2", "0.7%"] in rows
+    assert ["brand", "media", "media_analytics", "201", "3", "3", "+5", "1.0%"] in rows
+    assert ["brand", "post", "insights_28hr", "30", "2", "2", "+4", "0.7%"] in rows
     assert "5 requests per poll, 5 an hour." in ended.stdout
     assert x.simulator.requests == []
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -83,7 +85,7 @@ def test_tokens_lie_where_only_the_service_reads_them(service: configparser.Sect
     assert service["StateDirectoryMode"] == "0700"
 
 
-def test_the_daemon_tells_systemd_that_it_is_ready_lives_and_stops(tmp_path: Path) -> None:
+def test_the_daemon_tells_systemd_that_it_is_ready_lives_reloads_and_stops(tmp_path: Path) -> None:
     config, address = tmp_path / "config.yaml", tmp_path / "notify"
     environ = {**os.environ, "NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "100000"}
     now = time.time()
@@ -97,7 +99,15 @@ def test_the_daemon_tells_systemd_that_it_is_ready_lives_and_stops(tmp_path: Pat
         command = exporter("run", f"--config.file={config}", "--web.listen-address=127.0.0.1:0")
         with started(command, tmp_path / "run", environ) as running:
             assert [systemd.recv(4096) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+            running.process.send_signal(signal.SIGHUP)
+            assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", news(systemd))
+            assert news(systemd) == b"READY=1"
             assert running.stop() == 0
-        while (heard := systemd.recv(4096)) == b"WATCHDOG=1":
-            pass
-        assert heard == b"STOPPING=1"
+        assert news(systemd) == b"STOPPING=1"
+
+
+def news(systemd: socket.socket) -> bytes:
+    """What the daemon tells next, signs of life aside."""
+    while (heard := systemd.recv(4096)) == b"WATCHDOG=1":
+        pass
+    return heard

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from exporter.commands.check_config import check_config
 from exporter.config.load import parse_config
 from exporter.config.settings import Config
 from exporter.errors import ConfigError
@@ -66,6 +68,33 @@ def test_a_plan_names_the_endpoint_that_is_asked_first(source: str, endpoint: En
 def test_requests_per_hour_follow_how_often_it_is_polled(every: str, expected: float) -> None:
     plan = plan_for(config((200, 100), every=every))
     assert (plan.items, plan.requests, plan.requests_per_hour) == (300, 6, expected)
+
+
+@pytest.mark.parametrize(
+    ("every", "expected"), [("1h", 10), ("24h", 10), ("15m", 8), ("10m", 6), ("5m", 0), ("1m", 0)]
+)
+def test_catching_up_costs_a_poll_once_and_a_look_for_each_other_round(every: str, expected: int) -> None:
+    assert plan_for(config((200, 100), every=every)).catch_up_requests == expected
+
+
+def test_a_catch_up_that_is_turned_off_costs_nothing() -> None:
+    on = config((200, 100))
+    off = replace(on, poll=replace(on.poll, catch_up=False))
+    assert plan_for(off).catch_up_requests == 0
+
+
+def test_check_config_prints_what_catching_up_may_add(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.yaml"
+    text = "accounts: [{name: brand, auth: {bearer_token: token}, media: [13_1], posts: ['2']}]"
+    file.write_text(text, encoding="utf-8")
+    assert check_config(file, {}) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "2 requests per poll, 2 an hour. Catch-up: at most 6 more an hour, where X is late." in printed
+    file.write_text(f"{text}\npoll: {{catch_up: false}}", encoding="utf-8")
+    assert check_config(file, {}) == 0
+    assert "Catch-up" not in capsys.readouterr().out
 
 
 def test_accounts_are_planned_apart_and_added_up() -> None:

@@ -4,11 +4,17 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from exporter.config.load import parse_config
+from exporter.config.settings import Config
+from exporter.logs import silent_logger
+from exporter.reloading import Reloader
 from exporter.sdnotify import ServiceManager
+from tests.simulated import Play, config_text, play
 
 PID = 4711
 
@@ -50,6 +56,26 @@ def test_each_state_is_told_in_systemds_words(listener: Listener) -> None:
     manager.stopping()
     assert listener.heard() == "STOPPING=1"
     assert listener.heard() is None
+
+
+@pytest.mark.parametrize("text", [config_text(1), "nonsense: 1"])
+def test_a_reload_is_told_from_its_beginning_to_its_end_whatever_comes_of_it(
+    listener: Listener, text: str
+) -> None:
+    manager = manager_of(NOTIFY_SOCKET=listener.name)
+
+    async def act(play: Play) -> None:
+        def load() -> Config:
+            assert listener.heard() == "RELOADING=1\nMONOTONIC_USEC=12500000"
+            assert listener.heard() is None
+            return parse_config(text.encode(), "test.yaml", Path.cwd(), {})
+
+        around = partial(manager.during_reload, lambda: 12.5)
+        await Reloader(load, play.engine, silent_logger(), play.clock, around).reload()
+        assert listener.heard() == "READY=1"
+        assert listener.heard() is None
+
+    play(act)
 
 
 def test_signs_of_life_come_twice_as_often_as_expected(listener: Listener) -> None:

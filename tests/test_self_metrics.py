@@ -79,6 +79,12 @@ async def revised(stage: Play) -> None:
         await asyncio.sleep(HOUR)
 
 
+async def polled_again_an_hour_later(stage: Play) -> None:
+    await stage.poll()
+    await asyncio.sleep(HOUR)
+    await stage.poll()
+
+
 async def started(stage: Play) -> None:
     stage.engine.start()
     await asyncio.sleep(1)
@@ -131,6 +137,7 @@ ROWS = [
     Row("poll_last_duration_seconds", MEDIA, ABSENT, failed_once, above(0)),
     Row("poll_next_timestamp_seconds", MEDIA, ABSENT, started, above(FIVE_PAST_EIGHT)),
     Row("bucket_revisions_total", {"endpoint": "media_analytics"}, 0, revised, above(0)),
+    Row("bucket_delay_seconds_count", {"endpoint": "media_analytics"}, 0, polled_again_an_hour_later, of(1)),
     Row("requests_total", {**MEDIA, "code": "200"}, 0, polled, of(1)),
     Row("requests_total", {**MEDIA, "code": "503"}, 0, failed_once, of(1)),
     Row("request_duration_seconds_count", {"endpoint": "media_analytics"}, 0, polled, of(1)),

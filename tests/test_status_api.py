@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from exporter.figures.state import ItemState
 from exporter.model import ItemErrorType, ItemProblem, Kind
 from exporter.simulator import Limit
 from exporter.status.api import VERSION, json_parts
+from exporter.status.history import HistoryView
 from exporter.status.status import Status, observe
 from tests.simulated import FIVE_PAST_EIGHT, HOUR, TOKEN, Play, config_text, media_key, play
-from tests.status_support import fetch, item_status, quiet_status, run, with_items
+from tests.status_support import HISTORY, NEWEST, fetch, item_status, quiet_status, run, with_items
 
 
 def read(status: Status) -> dict[str, Any]:
@@ -78,6 +80,39 @@ def test_an_answer_in_trouble_is_as_documented(schema: dict[str, Any], row: str)
         assert document["notices"]
 
     play(act, text=config_text(media=2, posts=2), limits={"media_analytics": Limit(2)})
+
+
+def test_the_history_is_as_documented(schema: dict[str, Any]) -> None:
+    for history in (HISTORY, HistoryView(86400.0), replace(HISTORY, remote_write=None)):
+        assert_documented(read(replace(quiet_status(), history=history)), schema)
+    told = read(replace(quiet_status(), history=HISTORY))["history"]
+    assert [each["endpoint"] for each in told["settling"]] == ["media_analytics", "insights_28hr"]
+    assert told["settling"][0]["p90_seconds"] == 1510
+    assert told["remote_write"]["oldest_hour_start_timestamp_seconds"] == (NEWEST - 30) * HOUR
+
+
+def test_without_history_the_answer_says_so() -> None:
+    assert read(quiet_status())["history"] is None
+
+
+def test_the_history_is_looked_at_for_each_answer() -> None:
+    async def act(play: Play) -> None:
+        document = (await fetch(play.engine, play.clock, "/api/v1/status", HISTORY)).json()
+        assert document["history"]["remote_write"]["pending"] == 1234
+
+    play(act)
+
+
+def test_what_went_wrong_is_told_with_how_often() -> None:
+    async def act(play: Play) -> None:
+        play.x.fail("row20", "media_analytics")
+        await play.poll(within=60)
+        (endpoint,) = read_from(play)["accounts"][0]["watches"][0]["endpoints"]
+        assert endpoint["failing_since_timestamp_seconds"] == FIVE_PAST_EIGHT
+        (trouble,) = endpoint["recent_failures"]
+        assert (trouble["count"], trouble["reason"]) == (len(play.x.requests), "server_error")
+
+    play(act)
 
 
 def test_the_figures_are_x_s_own() -> None:

@@ -13,13 +13,14 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from exporter.figures.state import ItemState
 from exporter.model import ItemErrorType, ItemProblem
+from exporter.polling.troubles import Trouble
 from exporter.signin.scheme import SignInStatus
 from exporter.status.status import EndpointState
 from exporter.xapi.failures import classify, limit_spent
 from exporter.xapi.limits import RateWindow, Window
 from tests.processes import exporter, started
 from tests.simulated import FIVE_PAST_EIGHT, HOUR
-from tests.status_support import NEWEST, item_status, only_watch, page_of, quiet_status, with_items
+from tests.status_support import HISTORY, NEWEST, item_status, only_watch, page_of, quiet_status, with_items
 
 DESKTOP, PHONE = (1280, 900), (390, 844)
 LOOKS = [
@@ -79,12 +80,19 @@ def trouble() -> str:
     }
     windows = tuple((Window.M15, RateWindow(300, left, FIVE_PAST_EIGHT + HOUR)) for left in (0, 9, 200))
     endpoints = tuple(
-        replace(watch.endpoints[0], state=state, failure=failure, limits=windows)
+        replace(
+            watch.endpoints[0],
+            state=state,
+            failure=failure,
+            limits=windows,
+            failing_since=FIVE_PAST_EIGHT - HOUR,
+            troubles=(Trouble(failure, 7, FIVE_PAST_EIGHT - HOUR, FIVE_PAST_EIGHT),),
+        )
         for state, failure in failures.items()
     )
     sign_in = SignInStatus("brand", login_required=True, sentence="Run `login`.")
     changed = replace(account, sign_in=sign_in, watches=(replace(watch, endpoints=endpoints),))
-    return page_of(replace(status, accounts=(changed,)))
+    return page_of(replace(status, accounts=(changed,), history=HISTORY))
 
 
 # `trouble` is made first: while the browser is driven, no other event loop may run in this thread.
@@ -187,15 +195,17 @@ def test_it_is_accessible_in_trouble(
     page = looking(browser, size, scheme)
     page.set_content(trouble)
     found = Axe().run(page)
-    assert page.locator(".notices li").count() == 8
+    assert page.locator(".notices li").count() == 12
     assert found.violations_count == 0, found.generate_report()
     page.close()
 
 
 @pytest.mark.parametrize("width", [320, 390, 640, 880, 1280])
-def test_it_needs_no_scrolling_sideways(demo: Demo, browser: Browser, width: int) -> None:
+def test_it_needs_no_scrolling_sideways(demo: Demo, browser: Browser, trouble: str, width: int) -> None:
     page = looking(browser, (width, 800), "light")
     page.goto(f"{demo.page}/?all=1")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.set_content(trouble.replace('<details class="card">', '<details class="card" open>'))
     assert page.evaluate("document.documentElement.scrollWidth") == width
     page.close()
 

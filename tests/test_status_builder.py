@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 
 import pytest
@@ -7,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.figures.state import ItemState
+from exporter.journal import Settling
 from exporter.model import HOUR_SECONDS, Endpoint, ItemErrorType, ItemProblem, Kind
 from exporter.selfmetrics.instruments import PollOutcome
 from exporter.simulator import Limit
+from exporter.status.history import HistoryView, RemoteWriteView
 from exporter.status.items import headline
 from exporter.status.notices import Level, notices
 from exporter.status.order import Order, Sort, ordered, parse_order, rows_per_list
@@ -19,6 +22,8 @@ from exporter.xapi.failures import Reason
 from exporter.xapi.limits import Window
 from tests.simulated import FIVE_PAST_EIGHT, HOUR, Play, config_text, media_key, play, post_id
 from tests.status_support import NEWEST, item_status, only_watch, page_of, quiet_status, run, with_items
+
+DAY = 24 * HOUR
 
 
 def endpoint(play: Play, which: Endpoint) -> EndpointStatus:
@@ -180,6 +185,80 @@ def test_a_failing_endpoint_is_a_warning_until_it_answers() -> None:
         assert notices(observe(play.engine, play.clock())) == ()
 
     play(act)
+
+
+def test_an_endpoint_says_since_when_it_fails_and_what_went_wrong_lately() -> None:
+    async def act(play: Play) -> None:
+        began = play.clock()
+        play.x.fail("row20", "media_analytics")
+        await play.poll(within=600)
+        found = endpoint(play, Endpoint.MEDIA_ANALYTICS)
+        (trouble,) = found.troubles
+        assert (found.failing_since, trouble.first_at) == (began, began)
+        assert trouble.count == len(play.x.requests) > 5
+        assert began < trouble.last_at <= play.clock()
+        play.x.faults.clear()
+        await play.poll()
+        found = endpoint(play, Endpoint.MEDIA_ANALYTICS)
+        assert (found.failing_since, found.troubles) == (None, (trouble,))
+        poll = only_watch(observe(play.engine, play.clock())).poll
+        assert poll.finished_at == play.clock()
+
+    play(act)
+
+
+def test_an_item_that_polls_leave_out_says_until_when() -> None:
+    async def act(play: Play) -> None:
+        play.x.fail("item_not_authorized", "media_analytics", ids=(media_key(1),))
+        await play.poll()
+        status = observe(play.engine, play.clock())
+        kept, left_out = only_watch(status).items
+        assert kept.left_out_until is None
+        assert left_out.left_out_until == play.clock() + 24 * HOUR
+        (notice,) = notices(status)
+        assert notice.again_at == left_out.left_out_until
+
+    play(act, text=config_text(media=2))
+
+
+def test_an_item_that_is_due_again_is_not_left_out() -> None:
+    async def act(play: Play) -> None:
+        play.x.fail("item_not_authorized", "media_analytics", ids=(media_key(0),))
+        await play.poll()
+        assert only_watch(observe(play.engine, play.clock() + 24 * HOUR)).items[0].left_out_until is None
+
+    play(act)
+
+
+def test_a_journal_that_is_not_written_is_told_with_what_to_do() -> None:
+    history = HistoryView(35 * DAY, trouble="The disk is full. Make room.")
+    (notice,) = notices(replace(quiet_status(), history=history))
+    assert (notice.account, notice.level, notice.reason) == (None, Level.WARNING, "journal")
+    assert notice.sentence == "The disk is full. Make room. Meanwhile the hours are kept in memory alone."
+
+
+def test_what_remote_write_complains_of_is_told() -> None:
+    history = HistoryView(35 * DAY, remote_write=RemoteWriteView(7200, error="The sink answers 404."))
+    (notice,) = notices(replace(quiet_status(), history=history))
+    assert (notice.level, notice.reason, notice.sentence) == (
+        Level.WARNING,
+        "remote_write",
+        "The sink answers 404.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("p99", "hours", "told"), [(3 * HOUR - 1, 5000, True), (2 * HOUR, 5000, False), (3 * HOUR, 100, False)]
+)
+def test_hours_that_are_sent_before_they_have_settled_are_told(p99: float, hours: int, *, told: bool) -> None:
+    settling = {"media_analytics": Settling(300, 900, p99, 9 * HOUR, hours, 9)}
+    history = HistoryView(35 * DAY, settling=settling, remote_write=RemoteWriteView(2 * HOUR))
+    found = notices(replace(quiet_status(), history=history))
+    assert [(notice.level, notice.reason) for notice in found] == (
+        [(Level.NOTE, "settle_short")] if told else []
+    )
+    assert all("`settle: 3h` would wait for it." in notice.sentence for notice in found)
+    assert notices(replace(quiet_status(), history=replace(history, remote_write=None))) == ()
 
 
 def test_failures_of_a_poll_are_counted_by_what_they_are() -> None:

@@ -16,8 +16,10 @@ from starlette.types import Message
 
 from exporter.figures.state import ItemState
 from exporter.model import Endpoint, ItemErrorType, ItemProblem, Kind
+from exporter.polling.troubles import Trouble
 from exporter.signin.scheme import SignInStatus
 from exporter.status import words
+from exporter.status.history import HistoryView, RemoteWriteView
 from exporter.status.order import Order, Sort
 from exporter.status.page import StatusPage
 from exporter.status.routes import status_routes
@@ -27,7 +29,9 @@ from exporter.xapi.failures import classify
 from exporter.xapi.limits import RateWindow, Window
 from tests.simulated import FIVE_PAST_EIGHT, HOUR, Play, config_text, media_key, play, post_id
 from tests.status_support import (
+    HISTORY,
     NEWEST,
+    SETTLING,
     fetch,
     item_status,
     only_watch,
@@ -184,7 +188,87 @@ def test_a_parked_endpoint_is_told_in_words() -> None:
     play(act)
 
 
-@pytest.mark.parametrize("place", ["name", "label", "detail", "sentence", "failure"])
+def test_an_endpoint_that_fails_says_since_when_and_the_last_errors_stand_below() -> None:
+    async def act(play: Play) -> None:
+        play.x.fail("row20", "media_analytics")
+        await play.poll(within=30)
+        await asyncio.sleep(2 * HOUR)
+        html = (await fetch(play.engine, play.clock, "/")).text
+        text = text_of(html)
+        assert "Failing since 20:05 , 2 h" in text
+        assert re.search(r"last poll failed, 20:05", text)
+        errors = text_of(html.partition("<h3>Recent errors</h3>")[2].partition("</details>")[0])
+        assert "Media analytics X has a fault of its own" in errors
+        assert re.search(r"\d+ times since 20:05 · status 503", errors)
+
+    play(act)
+
+
+def test_without_errors_there_is_no_list_of_them() -> None:
+    assert "Recent errors" not in page_of(quiet_status())
+
+
+@pytest.mark.parametrize(
+    ("fault", "hours", "said"),
+    [
+        ("item_not_authorized", 1, "Asked for once a day, not before 8 Oct 20:05 ."),
+        ("item_not_found", 10, "Asked for every six hours, not before 11:05 ."),
+    ],
+)
+def test_an_item_that_is_rarely_asked_for_says_how_often(fault: str, hours: int, said: str) -> None:
+    async def act(play: Play) -> None:
+        play.x.fail(fault, "media_analytics", ids=(media_key(1),))
+        for hour in range(hours):
+            await asyncio.sleep(HOUR if hour else 0)
+            await play.poll()
+        html = (await fetch(play.engine, play.clock, "/")).text
+        assert text_of(html).count(said) == 1
+        assert "asked again at" in text_of(html)
+
+    play(act, text=config_text(media=2))
+
+
+def test_without_history_the_page_says_so() -> None:
+    assert "History No history is kept: after a restart" in text_of(page_of(quiet_status()))
+
+
+def test_a_journal_that_works_says_how_long_hours_are_kept() -> None:
+    text = text_of(page_of(replace(quiet_status(), history=HistoryView(35 * 24 * HOUR))))
+    assert "History Written Each hour that X reports is kept for 35 d." in text
+    assert "Remote write" not in text
+
+
+def test_how_old_hours_were_when_they_last_changed_is_told_by_endpoint() -> None:
+    html = page_of(replace(quiet_status(), history=replace(HISTORY, trouble=None)))
+    rows = html.partition("How long after its end an hour last changed")[2].partition("</table>")[0]
+    assert text_of(rows).endswith(
+        "Media analytics 5 min 25 min 2 h 4 h 58,000 212 28-hour insights 5 min 65 min 3 h 25 h 12,345 1"
+    )
+
+
+def test_remote_write_says_what_waits_and_what_went_wrong() -> None:
+    text = text_of(page_of(replace(quiet_status(), history=HISTORY)))
+    assert (
+        "Each hour is sent on 2 h after its end. 1,234 hours of items wait to be sent, the oldest of "
+        "6 Oct 13:00 . Last taken 18:05 , 2 h ago. 20:04 The sink answers 404."
+    ) in text
+    assert "History The journal cannot be written" in text
+
+
+def test_remote_write_in_good_times_says_that_nothing_waits() -> None:
+    remote = RemoteWriteView(7200, last_success_at=FIVE_PAST_EIGHT - 60)
+    html = page_of(replace(quiet_status(), history=HistoryView(86400, remote_write=remote)))
+    assert "Each hour is sent on 2 h after its end. Nothing waits. Last taken 20:04 , 60 s ago." in text_of(
+        html
+    )
+    assert "All is well" not in html  # the first poll is under way
+    assert "attention" not in text_of(html)
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["name", "label", "detail", "sentence", "failure", "trouble", "journal", "remote write", "source"],
+)
 def test_nothing_from_outside_becomes_part_of_the_page(place: str) -> None:
     status = with_items(quiet_status(), item_status(0, [1.0]))
     problem = ItemProblem("7_1", ItemErrorType.OTHER, HOSTILE)
@@ -197,6 +281,19 @@ def test_nothing_from_outside_becomes_part_of_the_page(place: str) -> None:
             status = with_items(status, item_status(0, state=ItemState(up=False, problems=(problem,))))
         case "sentence":
             status = with_account(status, sign_in=SignInStatus("brand", sentence=HOSTILE))
+        case "trouble":
+            failure = replace(classify(500, {}, b"", 0), detail=HOSTILE, transaction_id=HOSTILE)
+            trouble = Trouble(failure, 2, FIVE_PAST_EIGHT, FIVE_PAST_EIGHT)
+            endpoint = replace(only_watch(status).endpoints[0], troubles=(trouble,))
+            status = with_account(status, watches=(replace(only_watch(status), endpoints=(endpoint,)),))
+        case "journal":
+            status = replace(status, history=HistoryView(86400, trouble=HOSTILE))
+        case "remote write":
+            remote = RemoteWriteView(7200, error=HOSTILE)
+            status = replace(status, history=HistoryView(86400, remote_write=remote))
+        case "source":
+            settling = {HOSTILE: SETTLING["media_analytics"]}
+            status = replace(status, history=HistoryView(86400, settling=settling))
         case _:
             failure = replace(classify(500, {}, b"", 0), detail=HOSTILE, transaction_id=HOSTILE)
             endpoint = replace(only_watch(status).endpoints[0], failure=failure)
@@ -343,6 +440,13 @@ def test_a_sparkline_without_anything_above_zero_is_flat(value: float) -> None:
 )
 def test_spans_are_said_in_the_largest_unit_that_fits(seconds: float, said: str) -> None:
     assert words.span(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 min"), (3000, "50 min"), (7200, "2 h"), (7505, "2 h 5 min")]
+)
+def test_spans_to_be_compared_are_said_to_the_minute(seconds: float, said: str) -> None:
+    assert words.exact_span(seconds) == said
 
 
 def test_numbers_are_grouped_and_keep_a_decimal_only_where_there_is_one() -> None:
