@@ -31,7 +31,8 @@ LABEL org.opencontainers.image.title="x-analytics-exporter" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-ENV PATH=/opt/x-analytics-exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/x-analytics-exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    X_ANALYTICS_EXPORTER_REVISION="${REVISION}"
 WORKDIR /var/lib/x-analytics-exporter
 USER 65532:65532
 EXPOSE 9877
