@@ -228,6 +228,17 @@ def test_what_a_broken_journal_missed_is_made_good_when_it_works_again(tmp_path:
     play(act, text=config_text(2), folder=tmp_path)
 
 
+def test_what_is_made_for_the_journal_is_its_owners_alone(tmp_path: Path) -> None:
+    async def act(stage: Play) -> None:
+        await stage.poll()
+        await stage.engine.stop()
+
+    play(act, text=config_text(1), folder=tmp_path)
+    made = [tmp_path / "state", *(tmp_path / "state").rglob("*")]
+    assert {oct(path.stat().st_mode & 0o777) for path in made if path.is_dir()} == {"0o700"}
+    assert {oct(path.stat().st_mode & 0o777) for path in made if path.is_file()} == {"0o600"}
+
+
 def test_a_second_daemon_on_the_same_directory_does_without(tmp_path: Path) -> None:
     async def act(stage: Play) -> None:
         await stage.poll()

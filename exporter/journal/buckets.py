@@ -20,7 +20,7 @@ QUEUED_HOURS = 30
 
 _CHANGES = ", ".join(f"{name} = excluded.{name}" for name in Row._fields[2:])
 _WRITE = (
-    f"INSERT INTO bucket VALUES ({', '.join('?' * len(Row._fields))}) "  # noqa: S608 - column names alone
+    f"INSERT INTO bucket ({', '.join(Row._fields)}) VALUES ({', '.join('?' * len(Row._fields))}) "  # noqa: S608
     f"ON CONFLICT (hour, item) DO UPDATE SET {_CHANGES}"
 )
 _READ = f"""

@@ -18,7 +18,9 @@ class Ownership:
 
     def __init__(self, folder: Path) -> None:
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for each in (*reversed(folder.parents), folder):
+                # One at a time: parents that `mkdir` makes by itself are open to all.
+                each.mkdir(mode=0o700, exist_ok=True)
             self._file = os.open(folder / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise JournalError(
