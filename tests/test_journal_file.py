@@ -211,6 +211,19 @@ def test_a_new_journal_begins_where_a_torn_one_was_set_aside(tmp_path: Path) -> 
     assert aside.stat().st_size == 10_000
 
 
+def test_the_log_of_a_torn_journal_is_kept_with_it(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    log = path.with_name(path.name + "-wal")
+    # As a kill leaves it, and then something else writes over both files.
+    path.write_bytes(path.read_bytes()[:100] + b"?" * 4000)
+    log.write_bytes(b"what may be all that is left of an hour")
+    with pytest.raises(JournalUnreadableError):
+        opened(tmp_path)
+    aside = JournalFile.set_aside(path, NOW)
+    assert aside.with_name(aside.name + "-wal").read_bytes() == b"what may be all that is left of an hour"
+    assert [file.name for file in tmp_path.rglob("*") if "kept" in file.name] == []
+
+
 def test_setting_aside_where_nothing_may_be_renamed_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match="cannot be used"):

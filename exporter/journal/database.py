@@ -58,7 +58,7 @@ class Database:
             with explained(path):
                 self._prepare(now, is_checked=is_checked)
         except BaseException:
-            self._connection.close()
+            _close_keeping_log(self._connection, path)
             raise
 
     @contextmanager
@@ -103,6 +103,22 @@ class Database:
         connection.execute("ROLLBACK")
         if is_checked:
             _check(connection)
+
+
+def _close_keeping_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Close a file that cannot be used without losing its log.
+
+    SQLite throws a log away that it cannot make sense of, and people may.
+    """
+    log, kept = _beside(path, "-wal"), _beside(path, "-wal-kept")
+    with suppress(OSError):
+        os.link(log, kept)
+    connection.close()
+    with suppress(OSError):
+        if log.exists():
+            kept.unlink()
+        else:
+            kept.rename(log)
 
 
 def set_aside(path: Path, now: float) -> Path:
