@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from exporter.config import files
-from exporter.config.settings import BasicAuth, RemoteWriteSettings, Secret
+from exporter.config.settings import BasicAuth, RemoteWriteSettings
 
 
 class UnreadableSecretError(Exception):
@@ -43,14 +43,11 @@ def secrets_in(settings: RemoteWriteSettings, sent: Mapping[str, str]) -> Iterat
 
 
 def _basic(auth: BasicAuth) -> str:
-    password = auth.password or Secret(_password(auth))
-    return base64.b64encode(f"{auth.username}:{password.reveal()}".encode()).decode()
-
-
-def _password(auth: BasicAuth) -> str:
-    if auth.password_file is None:
-        raise ValueError("basic_auth has neither password nor password_file")
-    return _secret(auth.password_file, "basic_auth.password_file")
+    if auth.password_file is not None:
+        password = _secret(auth.password_file, "basic_auth.password_file")
+    else:
+        password = auth.password.reveal() if auth.password else ""
+    return base64.b64encode(f"{auth.username}:{password}".encode()).decode()
 
 
 def _secret(file: Path, key: str) -> str:

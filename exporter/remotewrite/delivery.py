@@ -50,7 +50,7 @@ class Delivery:
         self._receiver = Receiver(settings, surroundings.open_http, surroundings.clock)
         self._most = MOST_SAMPLES
         self._failures = 0
-        self._logged: SendFailure | None = None
+        self._logged: set[SendFailure] = set()
         self._doubted_at: float | None = None
         self._knows_cure = False
 
@@ -100,8 +100,8 @@ class Delivery:
 
     def _complain(self, reason: SendFailure, sentence: str) -> None:
         self.progress.error, self.progress.error_at = sentence, self._with.clock()
-        if self._logged is not reason:
-            self._logged = reason
+        if reason not in self._logged:
+            self._logged.add(reason)
             self._with.log.warning("remote write brings nothing in", error=sentence)
 
     def _taken(self, samples: int) -> None:
@@ -110,8 +110,8 @@ class Delivery:
         self.progress.taken += samples
         self.progress.last_success_at, self.progress.error, self.progress.error_at = now, None, None
         self._doubted_at = None
-        if self._logged is not None:
-            self._logged = None
+        if self._logged:
+            self._logged.clear()
             self._with.log.info("remote write works again", address=self._settings.address)
 
     def _refused(self, sift: Sift, refused: Refused) -> None:
@@ -121,6 +121,7 @@ class Delivery:
             self._most = sift.most
         else:
             sift.refused(refused.reason)
+        self.progress.words[refused.reason] = refused.words
 
     def _skipped(self, sift: Sift) -> None:
         for reason, samples in sift.newly_skipped().items():

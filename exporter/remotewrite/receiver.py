@@ -100,8 +100,10 @@ class Receiver:
             return PutOff(
                 SendFailure.TIMEOUT, f"{address} does not answer within {timeout:g} s; it is tried again"
             )
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            return _unreachable(address, error)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+            # With TLS 1.3 a receiver that misses a client certificate says so after the handshake, in an
+            # error that httpx lets through as it is.
+            return self._unreachable(error)
         return verdict(address, status, headers, self._without_secrets(text, signed), self.clock())
 
     async def _answer(
@@ -117,6 +119,21 @@ class Receiver:
                     break
         return response.status_code, response.headers, text[:_MOST_TEXT_BYTES].decode("utf-8", "replace")
 
+    def _unreachable(self, error: Exception) -> PutOff:
+        address, tls = self.settings.address, self.settings.tls
+        of_tls = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
+        if of_tls is not None:
+            return PutOff(
+                SendFailure.TLS,
+                f"no TLS connection to {address} ({_text(of_tls)}); mend remote_write.tls_config, or the"
+                " receiver's certificate",
+            )
+        hint = "it is tried again"
+        if address.casefold().startswith("https:") and not tls.cert_file and _was_connected(error):
+            # The reset may overtake the words that ask for a certificate.
+            hint = "if it wants a client certificate, name one in remote_write.tls_config"
+        return PutOff(SendFailure.CONNECT, f"{address} cannot be reached ({_text(error)}); {hint}")
+
     def _without_secrets(self, text: str, signed: Mapping[str, str]) -> str:
         for secret in secrets_in(self.settings, signed):
             if secret:
@@ -124,15 +141,8 @@ class Receiver:
         return text
 
 
-def _unreachable(address: str, error: Exception) -> PutOff:
-    of_tls = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
-    if of_tls is not None:
-        return PutOff(
-            SendFailure.TLS,
-            f"no TLS connection to {address} ({_text(of_tls)}); mend remote_write.tls_config, or the"
-            " receiver's certificate",
-        )
-    return PutOff(SendFailure.CONNECT, f"{address} cannot be reached ({_text(error)}); it is tried again")
+def _was_connected(error: Exception) -> bool:
+    return not isinstance(error, httpx.ConnectError)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

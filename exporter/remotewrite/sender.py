@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import aclosing, suppress
 from typing import Final
 
@@ -12,7 +13,7 @@ from exporter.journal import StoredBucket
 from exporter.model import HOUR_SECONDS
 from exporter.remotewrite.delivery import Delivery
 from exporter.remotewrite.surroundings import Journal, Progress, Surroundings
-from exporter.selfmetrics.remote_write import RemoteWriteMetrics
+from exporter.selfmetrics.remote_write import RemoteWriteMetrics, SkipReason
 
 # Hours of items that are looked at together: a few messages, so that an item that the receiver refuses does
 # not look like a receiver that refuses everything.
@@ -72,12 +73,16 @@ class Sender:
                 await self._look()
         finally:
             await self._delivery.aclose()
-            given_up = self.progress.skipped - skipped
-            if given_up:
-                reasons = {reason.value: samples for reason, samples in given_up.items()}
-                self._with.log.warning(
-                    "remote write: samples were refused for good and are given up", **reasons
-                )
+            self._tell_what_was_given_up(skipped)
+
+    def _tell_what_was_given_up(self, before: Counter[SkipReason]) -> None:
+        for reason, samples in (self.progress.skipped - before).items():
+            self._with.log.warning(
+                "remote write: samples were refused for good and are given up",
+                reason=reason.value,
+                samples=samples,
+                receiver_says=self.progress.words.get(reason, ""),
+            )
 
     async def _round(self) -> float | None:
         """Send what is due; seconds until the next hour settles, None while none waits."""
@@ -93,9 +98,9 @@ class Sender:
             return _JOURNAL_SECONDS
         if oldest is None:
             return None
-        until_due = self._due_since(oldest) - self._with.clock()
-        # One that has settled and yet was left waits for X to be asked about it once more.
-        return max(_BURST_SECONDS, until_due) if until_due > 0 else HOUR_SECONDS
+        # One that has settled and yet was left waits for X to be asked about it once more; others may be due.
+        next_due = self._due_since(max(oldest, self._last_settled_hour() + 1))
+        return max(_BURST_SECONDS, next_due - self._with.clock())
 
     async def _idle(self, seconds: float | None) -> None:
         """Wait until `seconds` have passed or the journal was written."""

@@ -44,7 +44,8 @@ class Progress:
 
     `pending` counts the settled hours of items that wait, and `oldest_hour` is the oldest of them, as hours
     since the Unix epoch. `error` is a sentence on what went wrong last, None once a message is taken;
-    `error_at` is when. Times are Unix seconds. `taken` and `skipped` count samples since the start.
+    `error_at` is when. Times are Unix seconds. `taken` and `skipped` count samples since the start, and
+    `words` are the receiver's last on each reason it refused any for.
     """
 
     pending: int = 0
@@ -54,3 +55,4 @@ class Progress:
     error_at: float | None = None
     taken: int = 0
     skipped: Counter[SkipReason] = field(default_factory=Counter)
+    words: dict[SkipReason, str] = field(default_factory=dict)
