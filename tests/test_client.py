@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 
 import httpx
 
@@ -20,12 +21,8 @@ class Signed:
         return False
 
 
-def answer(body: bytes, headers: Mapping[str, str] | None = None, status: int = 200) -> Reply | Failure:
-    """What the client makes of an answer with this body."""
-
-    def respond(request: httpx.Request) -> httpx.Response:
-        assert request.headers["accept-encoding"] == "gzip"
-        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(body))
+def asked(respond: Callable[[httpx.Request], httpx.Response]) -> Reply | Failure:
+    """What the client makes of `respond`."""
 
     async def ask() -> Reply | Failure:
         async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as http:
@@ -33,6 +30,16 @@ def answer(body: bytes, headers: Mapping[str, str] | None = None, status: int = 
             return await client.get("/2/media/analytics", "a=b", Signed())
 
     return asyncio.run(ask())
+
+
+def answer(body: bytes, headers: Mapping[str, str] | None = None, status: int = 200) -> Reply | Failure:
+    """What the client makes of an answer with this body."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        assert request.headers["accept-encoding"] == "gzip"
+        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(body))
+
+    return asked(respond)
 
 
 def body_of(reply: Reply | Failure) -> bytes:
@@ -79,3 +86,10 @@ def test_a_small_answer_that_unpacks_to_a_huge_one_is_not_read() -> None:
 
 def test_a_plain_body_that_is_too_large_is_not_read() -> None:
     assert "larger than" in refusal_of(answer(bytes(MAX_BODY_BYTES + 1)))
+
+
+def test_what_tls_finds_wrong_in_the_middle_is_a_connection_that_broke() -> None:
+    def respond(_request: httpx.Request) -> httpx.Response:
+        raise ssl.SSLError("certificate required")
+
+    assert "certificate required" in refusal_of(asked(respond))

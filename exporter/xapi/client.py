@@ -91,6 +91,9 @@ class XClient:
             return unreachable("connect", _text(error))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             return unreachable("read", _text(error))
+        except OSError as error:
+            # What TLS finds wrong after its handshake comes through httpx as it is.
+            return unreachable("read", _text(error))
 
     async def _exchange(self, url: str, headers: Mapping[str, str]) -> Reply | Failure:
         sent_at, started = self._clock(), self._monotonic()
