@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import signal
 import time
@@ -53,6 +54,27 @@ def test_what_was_shown_is_shown_again_byte_for_byte(tmp_path: Path) -> None:
         assert stage.engine.ready
 
     play(act, text=config_text(3, 30), folder=tmp_path)
+
+
+def test_what_the_second_source_lacks_is_absent_again_and_kept_in_the_journal(tmp_path: Path) -> None:
+    async def act(stage: Play) -> None:
+        await stage.poll(Kind.POST)
+        stage.x.fail("route_retired", "insights_28hr")
+        await asyncio.sleep(HOUR)
+        await stage.poll(Kind.POST)
+        before = stage.text()
+        assert 'metric="video_starts"' not in before
+        await stage.restart()
+        assert stage.text() == before
+        await stage.engine.stop()
+        journal = JournalFile.open(journal_of(tmp_path), stage.clock())
+        hours = list(journal.buckets(item_ids=[post_id(0)], only_complete=True))
+        journal.close()
+        starts = [bucket.figures[bucket.metrics.index("video_starts")] for bucket in hours[1:-1]]
+        assert len(starts) == 26
+        assert not any(math.isnan(value) for value in starts)
+
+    play(act, text=config_text(posts=1), folder=tmp_path)
 
 
 def test_stale_figures_are_not_shown_again_but_their_bucket_start_is(tmp_path: Path) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import compress
 
 from exporter.figures.hours import Hours, whole_rows
 from exporter.figures.state import ItemState
 from exporter.figures.window import AnswerHours, AnswerWindow, ToldHours
 from exporter.journal import Bucket, BucketState, SavedState, Told
 from exporter.model import Answer, Endpoint, ItemReport, Kind, has_number
-from exporter.vocabulary import Metric
+from exporter.vocabulary import Metric, wire_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,23 @@ class Heard:
     def told(self) -> Told:
         """The buckets that say something new: whole hours, and those cut or still running."""
         hours = AnswerHours(self.window)
-        reports = [report for report in self.answer.reports if report.id in self.after]
         buckets = [
             bucket
-            for report in reports
+            for report in self.answer.reports
+            if report.id in self.after
             for bucket in self._buckets(report, self.before.get(report.id), hours)
         ]
-        names = tuple(metric.name for metric in self.metrics)
+        metrics, buckets = self._had(buckets)
+        names = tuple(metric.name for metric in metrics)
         return Told(self.account, self.kind, self.endpoint.value, names, self.window.received_at, buckets)
+
+    def _had(self, buckets: list[Bucket]) -> tuple[Sequence[Metric], list[Bucket]]:
+        """The metrics that the endpoint has, and `buckets` of those: of others it takes nothing back."""
+        has = [wire_name(metric, self.endpoint) is not None for metric in self.metrics]
+        if all(has):
+            return self.metrics, buckets
+        cut = [replace(each, figures=array("d", compress(each.figures, has))) for each in buckets]
+        return list(compress(self.metrics, has)), cut
 
     def states(self) -> list[SavedState]:
         """What stands of the items beside their hours."""

@@ -9,7 +9,7 @@ from exporter.recording.entries import Heard
 
 
 class Record(Protocol):
-    """Takes down what X says; no method waits or raises."""
+    """Takes down what X says; no method raises, and only `room` waits."""
 
     def heard(self, heard: Heard) -> None:
         """An answer has been shown."""
@@ -19,6 +19,9 @@ class Record(Protocol):
 
     def touched(self) -> None:
         """Something to be kept over a restart has changed: a limit, a failure, a poll begun."""
+
+    async def room(self) -> None:
+        """Wait while much that was heard is still to be put down: until then it fills memory."""
 
 
 class Unrecorded:
@@ -32,3 +35,6 @@ class Unrecorded:
 
     def touched(self) -> None:
         """Pass over it."""
+
+    async def room(self) -> None:
+        """Go on at once."""

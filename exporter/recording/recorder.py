@@ -28,6 +28,11 @@ T = TypeVar("T")
 MEND_SECONDS = 60.0
 # A stop does not wait longer than this for what is still to be written.
 LAST_WRITE_SECONDS = 3.0
+# So many answers are written at a time, each of which is a megabyte or two meanwhile when all in it is new.
+WRITTEN_AT_ONCE = 4
+# With so many still to be written polls wait, but not longer than this: the disk may not answer at all.
+MOST_UNWRITTEN = 8
+WAIT_SECONDS = 10.0
 
 _SOURCES = {Kind.MEDIA: Endpoint.MEDIA_ANALYTICS, Kind.POST: Endpoint.INSIGHTS_28HR}
 
@@ -141,6 +146,12 @@ class Recorder:
         if self._trouble is None and self._path is not None:
             self._begin("write", self._write)
 
+    async def room(self) -> None:
+        """Wait while many answers are still to be written, but not for ever."""
+        writing = self._tasks.get("write")
+        if len(self._news) > MOST_UNWRITTEN and writing is not None:
+            await asyncio.wait([writing], timeout=WAIT_SECONDS)
+
     async def run(self, work: Callable[[JournalFile], T]) -> T:
         """Do `work` with the journal, in a thread, while nobody else uses it.
 
@@ -175,7 +186,8 @@ class Recorder:
 
     async def _write(self) -> None:
         while self._news or self._touched or self._behind:
-            news, self._news, self._touched = self._news, [], False
+            news, self._news = self._news[:WRITTEN_AT_ONCE], self._news[WRITTEN_AT_ONCE:]
+            self._touched = False
             behind, self._behind = self._behind, False
             marks = {
                 name: text
