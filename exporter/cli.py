@@ -216,7 +216,7 @@ def _time(_context: click.Context, _parameter: click.Parameter, value: str | Non
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write all of it to an OpenMetrics file, for `promtool tsdb create-blocks-from openmetrics`.",
+    help="Write all of it to FILE, as OpenMetrics, which promtool makes blocks of.",
 )
 @click.option(
     "--remote-write",
@@ -253,7 +253,7 @@ def backfill(**flags: Any) -> int:  # noqa: ANN401 - what click has checked agai
     help="Write to this file instead of standard output.",
 )
 def export(**flags: Any) -> int:  # noqa: ANN401 - what click has checked against the options above
-    """Print the journal: one record for each item, hour and metric with a number."""
+    """Print the journal, a record for each item, hour and metric."""
     from exporter.commands.export import ExportFlags
     from exporter.commands.export import export as export_command
 

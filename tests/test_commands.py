@@ -50,6 +50,17 @@ FLAGS = {
     "login": {"--config.file", "--account", "--callback.port", "--refresh-token-file"},
     "demo": {"--web.listen-address"},
     "simulate-api": {"--listen"},
+    "backfill": {
+        "--config.file",
+        "--start",
+        "--end",
+        "--account",
+        "--id",
+        "--output",
+        "--remote-write",
+        "--dry-run",
+    },
+    "export": {"--config.file", "--format", "--start", "--end", "--account", "--id", "--output"},
 }
 
 

@@ -57,11 +57,6 @@ class Spool:
             raise
         self.coverage = Coverage({name.removeprefix(_ANSWERED): text for name, text in kept.items()})
 
-    @property
-    def keeps_figures(self) -> bool:
-        """Whether the figures are kept here, and not only which hours were answered."""
-        return self._keeps_figures
-
     def __enter__(self) -> Self:
         """Nothing more to do."""
         return self

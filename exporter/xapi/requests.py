@@ -11,7 +11,6 @@ from exporter.figures.window import WINDOW_HOURS
 from exporter.model import HOUR_SECONDS, Endpoint
 from exporter.vocabulary import POST_WITNESS, Metric, wire_name
 
-
 # They take posts and metrics in the same words; only the second one is given bounds.
 INSIGHTS = frozenset({Endpoint.INSIGHTS_28HR, Endpoint.INSIGHTS_HISTORICAL})
 

@@ -90,7 +90,7 @@ _TOLERANT: _Decoder = msgspec.json.Decoder(Envelope[_Engagement[_OddFigure]])
 
 
 def decode_insights_28hr(body: bytes, metrics: Sequence[Metric]) -> Answer:
-    """Read a 200 of `/2/insights/28hr` or `/2/insights/historical`; rows are as wide as `metrics` and in their order.
+    """Read a 200 of either endpoint; rows are as wide as `metrics` and in their order.
 
     Several entries for one (post, hour) stay several rows, in the answer's order, since each may carry
     other metrics.
