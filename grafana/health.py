@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard, stat, statetimeline, table, timeseries
 
-from grafana import panels, traffic, variables
+from grafana import keeping, panels, traffic, variables
 from grafana.layout import page, row
 from grafana.panels import About, Column, Query
 from grafana.queries import MEDIA, POST, Subject
@@ -33,7 +33,17 @@ def build() -> dashboard.Dashboard:
         traffic.answer_time(),
         traffic.limits(),
         traffic.resources(),
-        traffic.revisions(),
+    )
+    row(
+        made,
+        "Hours kept and sent on",
+        keeping.journal(),
+        keeping.delay(),
+        keeping.revisions(),
+        keeping.sent(),
+        keeping.waiting(),
+        keeping.lag(),
+        keeping.refusals(),
     )
     row(made, "Sign-in", traffic.token_expiry(), traffic.refreshes())
     row(

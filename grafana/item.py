@@ -26,6 +26,7 @@ def build() -> dashboard.Dashboard:
     row(made, "Hour by hour", _curve(), _sums(), _alert_state())
     row(made, "Watching", item_parts.funnel(), item_parts.retention(), item_parts.watch_time_per_view())
     row(made, "Engagement", item_parts.engagement_curve(), item_parts.engagement_parts())
+    row(made, "Hours at their own time", item_parts.hours())
     row(made, "Every metric", item_parts.metrics())
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import bargauge, table, timeseries
+from grafana_foundation_sdk.models import common
 
 from grafana import panels
 from grafana.names import FUNNEL, MEDIA_ENGAGEMENT, NAMES, POST_ENGAGEMENT
@@ -113,6 +114,35 @@ def engagement_parts() -> bargauge.Panel:
     for name in (*MEDIA_ENGAGEMENT, *POST_ENGAGEMENT):
         panels.override(panel, name, displayName=NAMES[name])
     return panels.in_colour(panel, panels.PURPLE).min(0)
+
+
+def hours() -> timeseries.Panel:
+    """The hours as remote write brings them, one sample for each."""
+    about = About(
+        "Each hour at its own time",
+        "Video views, for a post impressions, as the exporter sends them by remote write: a bar stands where "
+        "its hour was, also one that came late. Dashed: a day before. Empty without remote_write in the "
+        "exporter's configuration.",
+        "short",
+        24,
+        9,
+        empty="Needs remote_write in the exporter's configuration",
+    )
+    panel = panels.curves(about, Query(_sent(), "per hour"), Query(_sent(" offset 24h"), "a day before"))
+    # One sample an hour, stamped at its end: finer steps would show each more than once.
+    panel.interval("1h").draw_style(common.GraphDrawStyle.BARS).bar_alignment(common.BarAlignment.BEFORE)
+    panels.override(panel, "per hour", color=panels.fixed(panels.BLUE), custom_fillOpacity=60)
+    return panels.override(
+        panels.dashed(panel, "a day before"), "a day before", custom_drawStyle=common.GraphDrawStyle.LINE
+    )
+
+
+def _sent(when: str = "") -> str:
+    media, post = (
+        f'max by (id) (last_over_time({subject.values}_hourly{{{ITEM},metric="{subject.lead}"}}[1h]{when}))'
+        for subject in (MEDIA, POST)
+    )
+    return either(media, post)
 
 
 def metrics() -> table.Panel:

@@ -87,7 +87,7 @@ def limits() -> timeseries.Panel:
         "Limit left",
         "Share of X's request limit that is left while a window is open; between windows there is no figure.",
         "percentunit",
-        8,
+        12,
         8,
         empty="No window was open in this time range",
         decimals=0,
@@ -103,29 +103,13 @@ def resources() -> timeseries.Panel:
         "Items that X returned data for in the 24 hours before, each answer counted. Where X bills "
         "reads, this is what it counts.",
         "short",
-        8,
+        12,
         8,
         decimals=0,
     )
     query = Query(
         f"sum by (account, endpoint) (increase(x_exporter_resources_returned_total{{{ACCOUNTS}}}[24h]))",
         "{{account}} {{endpoint}}",
-    )
-    return panels.curves(about, query)
-
-
-def revisions() -> timeseries.Panel:
-    """Hours that X restated."""
-    about = About(
-        "Hours restated per hour",
-        "Complete hours that X reported again with other figures.",
-        "short",
-        8,
-        8,
-        decimals=0,
-    )
-    query = Query(
-        f"sum by (endpoint) (increase(x_exporter_bucket_revisions_total{{{INSTANCES}}}[1h]))", "{{endpoint}}"
     )
     return panels.curves(about, query)
 

@@ -82,6 +82,8 @@ def silent_items() -> list[Item]:
         _item("spike-of-an-hour", flat(500), spike(33, 1, 20), seed=4),
         _item("spike-on-the-first-day", flat(500), spike(14, 2, 10), seed=5, created=0.2),
         _item("spike-of-five-hours", flat(500), spike(34, 5, 8), seed=6),
+        _item("spike-of-five-hours-on-the-first-day", flat(500), spike(12, 5, 10), seed=9, created=0.2),
+        _item("night-30-on-the-first-day", flat(6000), night(30, 2), seed=10, created=0.2),
         _item("blind-for-ten-hours", flat(3000), _DUSK, seed=7, gaps=((44, 54),)),
         _item(
             "missing-and-late",
@@ -124,6 +126,21 @@ def collapses() -> list[Collapse]:
         Collapse(_item("young", flat(5000), decay(24), drop(8.5, 0.03), hours=55, created=0.3), 8.5),
         Collapse(
             _item("first-day", flat(9000), decay(8), drop(14.5, 0.05), hours=55, seed=24, created=0.3), 14.5
+        ),
+        Collapse(
+            _item(
+                "late-polls-on-the-first-day",
+                flat(5000),
+                drop(14.5, 0.02),
+                hours=55,
+                created=0.3,
+                late={15: 40, 16: 20},
+            ),
+            14.5,
+        ),
+        Collapse(
+            _item("risen-on-the-first-day", flat(800), spike(9, 24, 8), drop(14.5, 0.02), created=0.3),
+            14.5,
         ),
         Collapse(_item("second-day", flat(5000), drop(30.5, 0.02), hours=55, created=0.3), 30.5),
         Collapse(Item("late-polls", down, late_minutes={42: 30, 43: 20}), 41.5),

@@ -16,6 +16,8 @@ _PARKED = f'x_exporter_endpoint_parked{{{_WHO},reason="retired"}}'
 _LOGIN = 'x_exporter_login_required{account="brand"}'
 _EXPIRY = 'x_exporter_token_expiry_timestamp_seconds{account="brand"}'
 _REFUSED = 'x_exporter_token_refreshes_total{account="brand",outcome="refused"}'
+_LAG = 'x_exporter_remote_write_lag_seconds{instance="a:9877",job="sidecar"}'
+_SKIPPED = 'x_exporter_remote_write_skipped_total{instance="a:9877",job="sidecar",reason="out_of_bounds"}'
 _WINDOW = f'{{{_WHO},window="15m"}}'
 
 
@@ -120,25 +122,15 @@ def cases() -> list[Case]:
             10,
             {'x_exporter_config_last_reload_successful{instance="a:9877",job="sidecar"}': "1+0x60"},
         ),
+        Case("a receiver is down", "XRemoteWriteFailing", 60, {_LAG: "0+0x5 0+60x60"}, place),
+        Case("a receiver was down for half an hour", "XRemoteWriteFailing", 50, {_LAG: "0+60x40 0+0x60"}),
+        Case("a receiver takes every hour", "XRemoteWriteFailing", 50, {_LAG: "0+0x60", _SKIPPED: "7+0x60"}),
         Case(
-            "a sink is down",
+            "a receiver refuses for good",
             "XRemoteWriteFailing",
             60,
-            {'x_exporter_remote_write_failed_total{instance="a:9877",job="sidecar"}': "0+0x5 0+4x60"},
+            {_LAG: "0+0x60", _SKIPPED: "0+0x5 7+0x60"},
             place,
-        ),
-        Case(
-            "a sink refuses for good",
-            "XRemoteWriteFailing",
-            60,
-            {'x_exporter_remote_write_skipped_total{instance="a:9877",job="sidecar"}': "0+0x5 7+0x60"},
-            place,
-        ),
-        Case(
-            "one try failed",
-            "XRemoteWriteFailing",
-            60,
-            {'x_exporter_remote_write_failed_total{instance="a:9877",job="sidecar"}': "0+0x5 1+0x60"},
         ),
         Case("a target is down", "XExporterDown", 60, {_UP: "1+0x10 0+0x60", _BUILD: "1+0x10"}, place),
         Case("all targets are gone", "XExporterDown", 60, {_UP: "1+0x10", _BUILD: "1+0x10"}, {}),

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from exporter.exposition.families import FAMILIES
+from exporter.remotewrite.series import FAMILIES as HOURLY
 from exporter.selfmetrics.collectors import RateLimits, SignIns
 from exporter.selfmetrics.instruments import SelfMetrics
+from exporter.selfmetrics.remote_write import RemoteWriteMetrics
 from exporter.vocabulary import MEDIA_METRICS, POST_METRICS
 from grafana import generate
 from grafana.names import MEDIA_ENGAGEMENT, NAMES, POST_ENGAGEMENT
@@ -83,8 +85,10 @@ def selectors(expression: str) -> list[promql_parser.VectorSelector]:
 
 @pytest.fixture(scope="module")
 def known_names() -> set[str]:
-    """Every series name that can stand on /metrics."""
+    """Every series name that can stand on /metrics, and those that are sent."""
     metrics = SelfMetrics(CollectorRegistry(), version="0", revision="")
+    metrics.watch_journal()
+    RemoteWriteMetrics(metrics.registry, lambda: 0.0).sent(1, 0.0)
     own = [
         *metrics.registry.collect(),
         *RateLimits(lambda: ()).describe(),
@@ -93,7 +97,7 @@ def known_names() -> set[str]:
     # What a counter or histogram family is called, with what its series may end in.
     endings = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
     names = {family.name + end for family in own for end in endings.get(family.type, ("",))}
-    return names | {family.name for family in FAMILIES}
+    return names | {family.name for family in FAMILIES} | set(HOURLY.values())
 
 
 @pytest.mark.parametrize("name", NAMES_OF_FILES)
@@ -128,7 +132,7 @@ def test_every_panel_says_what_it_shows_and_what_it_means_when_it_is_empty() -> 
         assert panel["description"].endswith("."), panel["title"]
         assert defaults["noValue"], panel["title"]
         assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
-        assert panel["interval"] == "1m"
+        assert panel["interval"] == ("1h" if "_hourly" in target["expr"] else "1m")
         assert target["expr"], panel["title"]
 
 

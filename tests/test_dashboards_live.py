@@ -1,4 +1,4 @@
-"""Every query of the dashboards, asked of a real Prometheus that scrapes the demo and knows its last day."""
+"""Every query of the dashboards, asked of a real Prometheus that knows the demo's last day and scrapes it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from grafana.preview.reading import (
     variables,
 )
 from grafana.preview.reading import Span as Range
-from grafana.preview.stack import JOB, demo, prometheus
+from grafana.preview.stack import JOB, demo, free_address, prometheus
+from grafana.queries import MEDIA, POST
 
 # Enough for the same hour yesterday, and for what was up to seven hours before now.
 HISTORY_HOURS = 32
@@ -50,6 +51,10 @@ NOTHING_WHILE_WELL = {
     ("Errors per hour", "B"): "no request had to be sent again",
     ("Errors per hour", "C"): "no item was answered with a problem",
     ("Access token ends in", "A"): "the demo's token does not end",
+    ("Remote write failures per hour", "A"): "the receiver takes everything, once it is there",
+    ("Remote write failures per hour", "B"): "the receiver refuses nothing",
+    ("How late X is", "A"): "no hour has come since the exporter started",
+    ("How late X is", "B"): "no hour has come since the exporter started",
     ("Rising videos", "A"): "at night nothing may rise",
     ("Rising posts", "A"): "at night nothing may rise",
     ("Falling videos", "A"): "in the morning nothing may fall",
@@ -62,11 +67,12 @@ NOTHING_FOR_A_VIDEO = {("Sum of 28 hours", "B")}
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The Prometheus, the demo's own text, and when both were ready (Unix seconds)."""
+    """The Prometheus, the demo's own text, when both were ready (Unix seconds), and the X behind them."""
 
     asked: Prometheus
     scrape: str
     now: float
+    x: Simulator
 
     @property
     def range(self) -> Range:
@@ -93,17 +99,19 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(part: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     program, folder = part("prometheus"), tmp_path_factory.mktemp("stack")
-    with demo(folder) as address, httpx.Client(trust_env=False, timeout=START_SECONDS) as http:
+    receiver = free_address()
+    with demo(folder, receiver) as address, httpx.Client(trust_env=False, timeout=START_SECONDS) as http:
         scrape = http.get(f"http://{address}/metrics").text
         now = int(time.time())
         x = Simulator(sample_world(now), clock=time.time, seed=SAMPLE_SEED)
         lines = history(scrape, x, Span(now - HISTORY_HOURS * HOUR, now), {"job": JOB, "instance": address})
         # Two addresses of one exporter look to Prometheus like two replicas.
         targets = [address, address.replace("127.0.0.1", "localhost")]
-        with prometheus(folder, lines, targets=targets, program=program) as url:
+        with prometheus(folder, lines, targets=targets, program=program, address=receiver) as url:
             asked = Prometheus(url, http)
-            ready = scraped(asked, now, len(targets))
-            yield Stack(asked, http.get(f"http://{address}/metrics").text, ready)
+            arrived(asked)
+            ready = scraped(asked, int(time.time()), len(targets))
+            yield Stack(asked, http.get(f"http://{address}/metrics").text, ready, x)
 
 
 def scraped(asked: Prometheus, since: float, targets: int) -> float:
@@ -117,6 +125,16 @@ def scraped(asked: Prometheus, since: float, targets: int) -> float:
             return now
         time.sleep(0.2)
     raise TimeoutError("Prometheus does not scrape the demo")
+
+
+def arrived(asked: Prometheus) -> None:
+    """Wait until the exporter has sent hours of both kinds, which it tries ever again while it cannot."""
+    deadline = time.monotonic() + START_SECONDS
+    families = [f"{subject.values}_hourly" for subject in (MEDIA, POST)]
+    while not all(asked.instant(f"count(last_over_time({each}[2h]))", time.time()) for each in families):
+        if time.monotonic() > deadline:
+            raise TimeoutError("no hour arrives by remote write")
+        time.sleep(0.2)
 
 
 def read(name: str) -> Json:
@@ -261,6 +279,20 @@ def test_an_item_without_the_label_is_counted_under_none(stack: Stack) -> None:
     found = stack.answer(curves["Views per hour, by $label"], chosen)
     assert [dict(series.labels) for series in found] == [{"team": "none"}]
     assert found[0].points[-1][1] == stack.last_hour("x_media_analytics", "video_views")
+
+
+def test_a_bar_stands_for_each_hour_where_it_was(stack: Stack) -> None:
+    dashboard = read("item.json")
+    video = item_of(stack, " · video", 'x_media_analytics{metric="video_views"}')
+    chosen = choices(stack, dashboard, {"id": video})
+    (panel,) = (each for each in panels(dashboard) if each["title"] == "Each hour at its own time")
+    assert panel["interval"] == "1h"
+    # A poll just before the hour does not know of it yet.
+    end = int(stack.now - 120) // HOUR * HOUR
+    day = Range(end - 23 * HOUR, end, HOUR)
+    (series,) = stack.asked.over(fill(panel["targets"][0]["expr"], chosen), day)
+    hours = range(end - 23 * HOUR, end + 1, HOUR)
+    assert series.points == tuple((hour, stack.x.truth(video, "video_views", hour - HOUR)) for hour in hours)
 
 
 def test_a_query_that_prometheus_refuses_is_told_in_its_words(stack: Stack) -> None:

@@ -30,7 +30,7 @@ def documented(page: str) -> dict[str, tuple[str, frozenset[str]]]:
     }
 
 
-def served() -> dict[str, tuple[str, frozenset[str]]]:
+def served(folder: Path) -> dict[str, tuple[str, frozenset[str]]]:
     """Type and labels of every family that has a sample once everything has been polled."""
 
     async def act(play: Play) -> dict[str, tuple[str, frozenset[str]]]:
@@ -49,18 +49,18 @@ def served() -> dict[str, tuple[str, frozenset[str]]]:
                 found[name] = ("gauge", frozenset(re.findall(r'[{,](\w+)="', line)))
         return found
 
-    return play(act, text=config_text(media=1, posts=1))
+    return play(act, text=config_text(media=1, posts=1), folder=folder)
 
 
-def test_every_metric_is_documented_with_its_type_and_labels(page: str) -> None:
-    ours = {name: what for name, what in served().items() if not OF_THE_LIBRARY.match(name)}
+def test_every_metric_is_documented_with_its_type_and_labels(page: str, tmp_path: Path) -> None:
+    ours = {name: what for name, what in served(tmp_path).items() if not OF_THE_LIBRARY.match(name)}
     # Only accounts that sign in with OAuth 2.0 have tokens that expire.
     ours["x_exporter_token_expiry_timestamp_seconds"] = ("gauge", frozenset({"account"}))
     assert documented(page) == ours
 
 
-def test_every_family_is_served_once_it_has_something_to_say() -> None:
-    assert {family.name for family in FAMILIES} <= set(served())
+def test_every_family_is_served_once_it_has_something_to_say(tmp_path: Path) -> None:
+    assert {family.name for family in FAMILIES} <= set(served(tmp_path))
 
 
 def test_every_label_value_of_a_closed_set_is_documented(page: str) -> None:
