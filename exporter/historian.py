@@ -5,20 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.config.settings import Config
+from exporter.config.settings import Config, RemoteWriteSettings
 from exporter.errors import JournalError
 from exporter.journal import Settling
 from exporter.model import HOUR_SECONDS
 from exporter.recording.recorder import Recorder
-from exporter.remotewrite.writer import RemoteWriter
+from exporter.remotewrite.writer import RemoteWriteStatus
 from exporter.status.history import HistoryView, RemoteWriteView
 
 # How figures settle is learnt from whole days, which lie so far back that X tells them no more.
 _FIRST_HOURS_AGO = 28 + 3 * 24
 _LAST_HOURS_AGO = 29
+
+
+class Writer(Protocol):
+    """Who sends settled hours on; `exporter.remotewrite.writer.RemoteWriter` does."""
+
+    async def adopt(self, settings: RemoteWriteSettings | None) -> None: ...  # noqa: D102
+    def wake(self) -> None: ...  # noqa: D102
+    async def aclose(self) -> None: ...  # noqa: D102
+
+    @property
+    def status(self) -> RemoteWriteStatus | None: ...  # noqa: D102
 
 
 class Historian:
@@ -28,7 +40,7 @@ class Historian:
     """
 
     def __init__(
-        self, recorder: Recorder, writer: RemoteWriter, clock: Callable[[], float], log: FilteringBoundLogger
+        self, recorder: Recorder, writer: Writer, clock: Callable[[], float], log: FilteringBoundLogger
     ) -> None:
         self._recorder = recorder
         self._writer = writer
