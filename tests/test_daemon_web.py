@@ -41,7 +41,7 @@ def test_sighup_reloads_the_configuration(config_file: Path, tmp_path: Path) -> 
         before = reloads(url)
         config_file.write_text(config_file.read_text() + "    media: ['13_2000000000000000000']\n")
         running.process.send_signal(signal.SIGHUP)
-        running.until(lambda: reloads(url) > before)
+        running.until(lambda: reloads(url) > before or None)
         assert "13_2000000000000000000" in httpx.get(f"{url}/metrics").text
 
 
@@ -52,10 +52,10 @@ def test_a_changed_file_is_reloaded_where_that_is_asked_for(config_file: Path, t
         text = config_file.read_text()
         numbers = iter(range(10_000))
 
-        def shows_a_new_name() -> bool:
+        def shows_a_new_name() -> bool | None:
             # The watcher does not say when it has begun to watch, so the file changes until it has.
             config_file.write_text(f"{text}# {next(numbers)}\n    media: ['13_2000000000000000000']\n")
-            return "13_2000000000000000000" in httpx.get(f"{url}/metrics").text
+            return "13_2000000000000000000" in httpx.get(f"{url}/metrics").text or None
 
         running.until(shows_a_new_name)
 
