@@ -33,7 +33,8 @@ class World:
     """Everything the engine does not make itself: time, chance, the network, sign-in.
 
     `clock` gives Unix seconds, `monotonic` seconds of a clock that is never set back, `random` numbers in
-    [0, 1). `open_http` makes the HTTP client for `api`; `sign_in` makes an account's credentials.
+    [0, 1). `open_http` makes the HTTP client for `api`; `sign_in` makes an account's credentials. `tidy` is
+    called after each poll, which leaves much memory free.
     """
 
     clock: Callable[[], float]
@@ -42,6 +43,7 @@ class World:
     random: Callable[[], float]
     open_http: Callable[[ApiSettings], httpx.AsyncClient]
     sign_in: Callable[[AccountConfig, Config, httpx.AsyncClient, RefreshObserver], Signer]
+    tidy: Callable[[], None] = lambda: None
 
 
 class RefreshJournal:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client.registry import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
@@ -31,9 +32,11 @@ from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.status.routes import status_routes
 from exporter.web.addresses import bind, parse_listen_address
 from exporter.web.app import WebServices, build_app
-from exporter.web.live import LiveWebConfig
 from exporter.web.server import WebServer
-from exporter.web.webconfig import load_web_config
+
+if TYPE_CHECKING:
+    # With YAML and bcrypt, 2 MB that a daemon without a web configuration does without.
+    from exporter.web.live import LiveWebConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +100,7 @@ async def running(
         ConfigError: the web configuration is wrong.
         StartError: the address cannot be listened on.
     """
-    live = None
-    if options.web_config_file is not None:
-        web_config = load_web_config(options.web_config_file)
-        live = LiveWebConfig(web_config, log, world.monotonic)
+    live = None if options.web_config_file is None else _live(options.web_config_file, log, world)
     # Bound before anything else, so that a busy port costs no request to X.
     listener = bind(*parse_listen_address(options.listen_address))
     engine = build_engine(world, log, keep_history=options.keep_history)
@@ -129,6 +129,13 @@ async def running(
             if historian is not None:
                 await historian.aclose()
             await engine.stop()
+
+
+def _live(file: Path, log: FilteringBoundLogger, world: World) -> LiveWebConfig:
+    from exporter.web.live import LiveWebConfig  # noqa: PLC0415 - see above
+    from exporter.web.webconfig import load_web_config  # noqa: PLC0415 - see above
+
+    return LiveWebConfig(load_web_config(file), log, world.monotonic)
 
 
 def _web_server(services: WebServices, live: LiveWebConfig | None, listener: socket.socket) -> WebServer:

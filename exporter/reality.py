@@ -1,4 +1,4 @@
-"""This machine's clock, chance and network, for the parts that are handed theirs."""
+"""This machine's clock, chance, network and memory, for the parts that are handed theirs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from exporter import __version__
 from exporter.accounts import World
 from exporter.config.settings import AccountConfig, ApiSettings, Config
 from exporter.config.values import is_loopback
+from exporter.heap import give_back
 from exporter.signin.scheme import RefreshObserver, Signer, Surroundings
 from exporter.signin.schemes import open_signer
 
@@ -43,7 +44,7 @@ def sign_in(
 
 
 def real_world() -> World:
-    """This machine's clock, chance and network."""
+    """This machine's clock, chance, network and memory."""
     return World(
         clock=time.time,
         monotonic=time.monotonic,
@@ -51,4 +52,5 @@ def real_world() -> World:
         random=random.random,
         open_http=open_http,
         sign_in=sign_in,
+        tidy=give_back,
     )

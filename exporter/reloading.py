@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
-from watchfiles import awatch
 
 from exporter.config.cautions import cautions
 from exporter.config.settings import Config
@@ -89,6 +88,8 @@ class Reloader:
 
         The folder is watched, not the file: editors and Kubernetes put a new file in its place.
         """
+        from watchfiles import awatch  # noqa: PLC0415 - few want this, and it costs each of them memory
+
         content = await asyncio.to_thread(_digest, file)
         folders = await asyncio.to_thread(_folders, file)
         changes = awatch(

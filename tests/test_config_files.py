@@ -136,3 +136,23 @@ def test_the_example_satisfies_the_schema(repo_root: Path) -> None:
 )
 def test_an_editor_finds_what_the_schema_can_tell(wrong: str) -> None:
     assert complaints(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "poll: {catch_up: maybe}",
+        "history: {keep: always}",
+        "remote_write: {}",
+        "remote_write: {url: a, basic_auth: {username: a}}",
+        "remote_write: {url: a, basic_auth: {username: a, password: b, password_file: c}}",
+        "remote_write: {url: a, bearer_token: a, bearer_token_file: b}",
+        "remote_write: {url: a, headers: {'X A': a}}",
+        "remote_write: {url: a, tls_config: {cert_file: a}}",
+        "remote_write: {url: a, external_labels: {metric: a}}",
+    ],
+)
+def test_an_editor_finds_what_is_wrong_beside_the_accounts(wrong: str) -> None:
+    accounts = "accounts: [{name: brand, auth: {bearer_token: a}, posts: [1]}]\n"
+    assert complaints(accounts) == []
+    assert complaints(f"{wrong}\n{accounts}")

@@ -7,6 +7,12 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from structlog.testing import capture_logs
 
 from exporter.cli import main
@@ -121,6 +127,28 @@ def test_a_client_certificate_comes_with_its_own_key(tmp_path: Path) -> None:
     assert settings.tls == TlsSettings(tmp_path / "ca.pem", tmp_path / "one.pem", tmp_path / "one.key")
     wrong = told(f"remote_write: {text.format(URL, 'other.key')}\n", tmp_path)
     assert "remote_write.tls_config: found a mapping (the key does not belong to the certificate)" in wrong
+
+
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+    pair = trustme.CA().issue_cert("client.example")
+    pair.cert_chain_pems[0].write_to_path(str(tmp_path / "client.pem"))
+    key = load_pem_private_key(pair.private_key_pem.bytes(), None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"made-up"))
+    (tmp_path / "client.key").write_bytes(locked)
+    wrong = told(
+        f"remote_write: {{url: '{URL}', tls_config: {{cert_file: client.pem, key_file: client.key}}}}\n",
+        tmp_path,
+    )
+    assert "remote_write.tls_config: found a mapping (the key has a passphrase)" in wrong
+
+
+@pytest.mark.parametrize("content", ["", "\n", "two\nlines\n", "tab\t\n"])
+def test_a_password_file_holds_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "password").write_text(content)
+    wrong = told(
+        f"remote_write: {{url: '{URL}', basic_auth: {{username: a, password_file: password}}}}\n", tmp_path
+    )
+    assert "remote_write.basic_auth.password_file: found a value that is not shown here (the file " in wrong
 
 
 def test_a_user_in_the_url_is_sent_to_its_own_key() -> None:

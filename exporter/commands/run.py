@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.commands.lean import run_lean
-from exporter.config.load import load_config
+from exporter.commands.lean import run_lean, without_terminal
+from exporter.config.apart import Reading
 from exporter.config.settings import Config
-from exporter.daemon import Options, serve
 from exporter.logs import Format, build_logger, route_library_logs
 from exporter.plan import plan_for
-from exporter.reality import real_world
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +33,16 @@ def run(flags: RunFlags, environ: Mapping[str, str]) -> int:
         ConfigError: the configuration is wrong.
         StartError: the daemon cannot start on this machine.
     """
+    reading = Reading(flags.config_file, environ)
+    with without_terminal():
+        # Loaded while the configuration is read.
+        from exporter.daemon import Options, serve  # noqa: PLC0415
+        from exporter.reality import real_world  # noqa: PLC0415
 
     def load() -> Config:
-        config = load_config(flags.config_file, environ)
-        plan_for(config)
-        return config
+        return _planned(Reading(flags.config_file, environ))
 
-    config = load()
+    config = _planned(reading)
     log = build_logger(flags.log_level, flags.log_format)
     route_library_logs(log)
     options = Options(
@@ -53,3 +54,9 @@ def run(flags: RunFlags, environ: Mapping[str, str]) -> int:
     )
     run_lean(serve(config, options, log, real_world()))
     return 0
+
+
+def _planned(reading: Reading) -> Config:
+    config = reading.result()
+    plan_for(config)
+    return config

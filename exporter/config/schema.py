@@ -12,8 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
 
 from exporter.config import fieldtypes as types
-from exporter.config.checks import RefusedError, nothing_is
+from exporter.config.checks import nothing_is
 from exporter.config.modelling import Section, defaulted, form, one_of, optional, required, text_or_file
+from exporter.config.refusal import RefusedError
 from exporter.config.schema_remote import BasicAuthModel, RemoteWriteModel, TlsConfigModel
 from exporter.model import Kind
 from exporter.vocabulary import metrics_of

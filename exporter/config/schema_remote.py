@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from exporter.config import fieldtypes as types
 from exporter.config import files, remotetypes
-from exporter.config.checks import RefusedError, nothing_is
+from exporter.config.checks import nothing_is
 from exporter.config.modelling import (
     Section,
     at_most_one_of,
@@ -18,6 +18,7 @@ from exporter.config.modelling import (
     optional,
     required,
 )
+from exporter.config.refusal import RefusedError
 
 
 class BasicAuthModel(Section):

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
-
-from pydantic_core import ErrorDetails
+from collections.abc import Mapping as MappingOf
+from typing import TYPE_CHECKING, Any, Final
 
 from exporter.config import tree
-from exporter.config.checks import RefusedError
-from exporter.config.schema import MODELS
+from exporter.config.refusal import RefusedError
 from exporter.config.tree import Mapping, Mark, Node, Path, Problem
 from exporter.errors import Fault
 from exporter.vocabulary import folded
 
+if TYPE_CHECKING:
+    # At run time this module does without them, so that a daemon can read a web configuration without them.
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
+
 _LONGEST_GUESSED_FROM: Final = 60
 _SECRET_PLACES: Final = frozenset({"auth", "basic_auth", "headers"})
+# Of a web configuration, whose headers go to everybody.
+_PUBLIC_PLACE: Final = "http_server_config"
 # The mappings whose keys are free.
 _FREE_KEYS: Final = frozenset({"labels", "external_labels", "headers"})
 
@@ -39,10 +44,11 @@ def fault(file: str, problem: Problem) -> Fault:
 def _showable(path: Path) -> Path:
     # A token that slipped into the place of a key must not be shown: below these only known keys are.
     start = next((index + 1 for index, step in enumerate(path) if step in _SECRET_PLACES), None)
-    if start is None:
+    if start is None or _PUBLIC_PLACE in path:
         return path
+    models = _models()
     known = {
-        key for place in MODELS if _SECRET_PLACES.intersection(place) for key in MODELS[place].model_fields
+        key for place in models if _SECRET_PLACES.intersection(place) for key in models[place].model_fields
     }
     for index in range(start, len(path)):
         if path[index] not in known:
@@ -72,8 +78,14 @@ def _but(guess: str) -> str:
 
 def keys_at(path: Path) -> tuple[str, ...]:
     """The keys that the mapping at `path` takes; empty where it takes any."""
-    model = MODELS.get(tuple(step for step in path if isinstance(step, str)))
+    model = _models().get(tuple(step for step in path if isinstance(step, str)))
     return tuple(model.model_fields) if model else ()
+
+
+def _models() -> MappingOf[tuple[str, ...], type[BaseModel]]:
+    from exporter.config.schema import MODELS  # noqa: PLC0415 - see above
+
+    return MODELS
 
 
 def _problem(root: Mapping, error: ErrorDetails) -> Problem | None:

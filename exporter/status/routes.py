@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -13,8 +15,11 @@ from exporter.engine import Engine
 from exporter.status.api import json_parts
 from exporter.status.history import HistoryView
 from exporter.status.order import parse_order
-from exporter.status.page import StatusPage
 from exporter.status.status import observe
+
+if TYPE_CHECKING:
+    # Loaded for the first who looks at the page: with jinja2 it takes as much memory as 1,000 items.
+    from exporter.status.page import StatusPage
 
 # So much is rendered at a stretch before others, scrapes above all, are served: some milliseconds.
 _STRETCH_BYTES = 16 * 1024
@@ -30,13 +35,14 @@ def status_routes(
     `clock` gives Unix seconds. `history` gives how history is kept, None where it is not; like all here it
     must be a read of memory.
     """
-    page = StatusPage()
-    headers = {**_PRIVATE, "content-security-policy": page.content_policy}
+    open_page = cache(_open_page)
 
     async def html(request: Request) -> Response:
         order = parse_order(request.query_params.get("sort", ""))
         show_all = request.query_params.get("all") == "1"
+        page = await asyncio.to_thread(open_page)
         parts = page.parts(observe(engine, clock(), history()), order, show_all=show_all)
+        headers = {**_PRIVATE, "content-security-policy": page.content_policy}
         content = _stretches(part.encode() for part in parts)
         return StreamingResponse(content, media_type="text/html", headers=headers)
 
@@ -45,6 +51,12 @@ def status_routes(
         return StreamingResponse(content, media_type="application/json", headers=_PRIVATE)
 
     return [Route("/", html), Route("/api/v1/status", json)]
+
+
+def _open_page() -> StatusPage:
+    from exporter.status.page import StatusPage  # noqa: PLC0415 - see above
+
+    return StatusPage()
 
 
 async def _stretches(parts: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from exporter.config import tree, wording
-from exporter.config.checks import RefusedError
+from exporter.config.refusal import RefusedError
 from exporter.config.tree import Mapping, Node, Path, Problem, Scalar
 
 T = TypeVar("T")

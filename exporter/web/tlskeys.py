@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exporter.config.checks import RefusedError
+from exporter.config.refusal import RefusedError
 from exporter.config.settings import Secret
 from exporter.web.section import Section
 

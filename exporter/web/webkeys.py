@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.config.checks import RefusedError
+from exporter.config.refusal import RefusedError
 from exporter.config.settings import Secret
 from exporter.config.values import whole_number
 from exporter.web.section import Section
