@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench import poll_rows, process_rows, scrape_rows
 from bench.contestant import ROOT, Contestant
+from bench.cores import load_core
 from bench.sizes import FULL, SMOKE
 from bench.table import Row, as_text, write_json
 
@@ -32,7 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = SMOKE if arguments.smoke else FULL
     rows: list[Row] = []
-    with Contestant("canned") as api:
+    with Contestant("canned", core=load_core()) as api:
         for name in [arguments.only] if arguments.only else _GROUPS:
             for row in _GROUPS[name](api.first, sizes):
                 print(f"{row.work}: {row.ours:.4g} {row.unit}, peer {row.peer}", file=sys.stderr)

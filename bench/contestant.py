@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,15 +24,17 @@ Command = Callable[[Any], Awaitable[object]]
 class Contestant:
     """A module of this folder at work in a process of its own, ended when the context is left.
 
-    `first` is what it says once it is ready.
+    `first` is what it says once it is ready. With a `core` it keeps to that one.
     """
 
-    def __init__(self, name: str, *arguments: object) -> None:
+    def __init__(self, name: str, *arguments: object, core: int | None = None) -> None:
         self._name = name
         command = [sys.executable, "-m", f"bench.{name}", *map(str, arguments)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, cwd=ROOT
         )
+        if core is not None:
+            os.sched_setaffinity(self._process.pid, {core})
         self.first: Any = None
 
     def __enter__(self) -> Self:

@@ -1,6 +1,7 @@
 """The exporter itself as a contestant: engine and web server as `run` puts them together.
 
-``python -m bench.daemon API_PORT MEDIA POSTS`` watches so many made-up items and says the port it serves on.
+``python -m bench.daemon API_PORT MEDIA POSTS [FOLDER]`` watches so many made-up items and says the port it
+serves on. With a folder it keeps a journal there, as `run` does.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ import asyncio
 import dataclasses
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from bench.contestant import Command, obey, resident_mb
 from bench.items import FIRST_ID, made_up_items
+from exporter.accounts import World
 from exporter.commands.lean import run_lean
-from exporter.config.load import parse_config
+from exporter.config.apart import load_config_apart
 from exporter.config.settings import Config
 from exporter.daemon import build_engine
 from exporter.engine import Engine
@@ -36,11 +39,12 @@ accounts:
 """
 
 
-def config(port: int, media: int, posts: int) -> Config:
+def config(port: int, media: int, posts: int, folder: Path) -> Config:
     """The configuration that watches so many items of the API at `port`."""
     kind, first = ("media", f"13_{FIRST_ID}") if media else ("posts", str(FIRST_ID))
-    text = _CONFIG.format(port=port, kind=kind, id=first).encode()
-    loaded = parse_config(text, "bench.yaml", Path.cwd(), {})
+    file = folder / "bench.yaml"
+    file.write_text(_CONFIG.format(port=port, kind=kind, id=first), encoding="utf-8")
+    loaded = load_config_apart(file, os.environ)
     items = (*made_up_items(Kind.MEDIA, media), *made_up_items(Kind.POST, posts))
     account = dataclasses.replace(loaded.accounts[0], items=items)
     return dataclasses.replace(loaded, accounts=(account,))
@@ -49,8 +53,9 @@ def config(port: int, media: int, posts: int) -> Config:
 class Ours:
     """The commands of this contestant; CPU is that of the whole process, all threads of it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, world: World) -> None:
         self._engine = engine
+        self._world = world
         self._busy: asyncio.Task[int] | None = None
 
     @property
@@ -94,12 +99,18 @@ class Ours:
         """CPU seconds so far."""
         return time.process_time()
 
+    async def answers(self, _argument: None) -> float:
+        """How many answers have been taken in so far."""
+        labels = {"account": "brand", "endpoint": self._feed.source.endpoint.value, "code": "200"}
+        return self._engine.metrics.registry.get_sample_value("x_exporter_requests_total", labels) or 0
+
     async def memory(self, _argument: None) -> float:
         """Resident memory, MB."""
         return resident_mb(os.getpid())
 
     async def _poll(self, items: tuple[Item, ...]) -> None:
         result = await self._feed.poll(items, time.time() + 3600, most_rounds=1)
+        self._world.tidy()
         if result.failures:
             raise RuntimeError(f"the canned API failed: {next(iter(result.failures.values()))}")
 
@@ -113,10 +124,11 @@ class Ours:
             return done
 
 
-async def _serve(api_port: int, media: int, posts: int) -> None:
-    engine = build_engine(real_world(), silent_logger())
-    await engine.apply(config(api_port, media, posts))
-    ours = Ours(engine)
+async def _serve(configured: Config, *, keep_history: bool) -> None:
+    world = real_world()
+    engine = build_engine(world, silent_logger(), keep_history=keep_history)
+    await engine.apply(configured)
+    ours = Ours(engine, world)
     services = WebServices(
         engine.page, engine.metrics.registry, engine.board.withdraw_stale, lambda: engine.ready
     )
@@ -127,6 +139,7 @@ async def _serve(api_port: int, media: int, posts: int) -> None:
             "render": ours.render,
             "keep_polling": ours.keep_polling,
             "cpu": ours.cpu,
+            "answers": ours.answers,
             "memory": ours.memory,
         }
         await obey(server.port, commands)
@@ -135,4 +148,7 @@ async def _serve(api_port: int, media: int, posts: int) -> None:
 
 def main() -> None:
     """Serve until ended, as the arguments say."""
-    run_lean(_serve(*map(int, sys.argv[1:])))
+    port, media, posts = map(int, sys.argv[1:4])
+    with tempfile.TemporaryDirectory() as scratch:
+        configured = config(port, media, posts, Path(*sys.argv[4:] or [scratch]))
+    run_lean(_serve(configured, keep_history=len(sys.argv) > 4))

@@ -50,7 +50,10 @@ def _in_turns(racers: dict[str, Contestant], sizes: Sizes) -> dict[str, float]:
 
 
 def growth_rows(api_port: int, sizes: Sizes) -> Iterator[Row]:
-    """One full poll of ever more media, and what one changed batch costs among them."""
+    """One full poll of ever more media, and what one changed batch costs among them.
+
+    The memory of the first row holds what is needed once, too, however many media there are.
+    """
     first_cpu = first_memory = None
     for media in sizes.growth:
         with Contestant("daemon", api_port, media, 0) as ours, Scraper(ours.first) as scraper:
@@ -64,8 +67,7 @@ def growth_rows(api_port: int, sizes: Sizes) -> Iterator[Row]:
             yield Row(
                 f"memory per media of {media:,}", "kB", memory, against, first_memory, None, f"RSS: {why}"
             )
-            if media == sizes.growth[-1]:
-                yield _change_row(ours, scraper, media, sizes)
+            yield _change_row(ours, scraper, media, sizes)
 
 
 def _change_row(ours: Contestant, scraper: Scraper, media: int, sizes: Sizes) -> Row:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -200,8 +199,9 @@ class Board:
     ) -> _Rendered:
         changed = dict(await self.turns.take(self._absorbed(touched, answer, window, width)))
         states = {item_id: state for item_id, (state, _) in changed.items()}
-        everything = ChainMap(states, self._states)
         slots = {slot.key: slot for slot in (self._slot_of[item.id] for item in touched)}
+        shown = (item.id for slot in slots.values() for item in slot.items)
+        everything = {item_id: self._states[item_id] for item_id in shown} | states
         now = self._clock()
         return _Rendered(
             states,

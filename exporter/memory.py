@@ -114,6 +114,11 @@ class Memory:
         if self._recorder is not None:
             self._recorder.touched()
 
+    async def room(self) -> None:
+        """Wait while much that was heard is still to be put down."""
+        if self._recorder is not None:
+            await self._recorder.room()
+
     async def aclose(self) -> None:
         """Write what is left and close the journal."""
         if self._recorder is not None:

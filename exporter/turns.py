@@ -7,10 +7,9 @@ each of its own system calls, and a scrape makes dozens of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from typing import ParamSpec, TypeVar
+from collections.abc import Generator, Iterable
+from typing import TypeVar
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 # A turn ends with the first step after this time.
@@ -26,34 +25,37 @@ class Turns:
     def __init__(self) -> None:
         self._one_at_a_time = asyncio.Lock()
 
-    async def do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do `work` in a turn of its own, however long it is; the caller goes on in another."""
-        async with self._one_at_a_time:
-            await _others_go_first()
-            done = work(*args, **kwargs)
-        await asyncio.sleep(0)
-        return done
-
     async def take(self, steps: Iterable[T]) -> list[T]:
         """Everything that `steps` gives, worked out in as many turns as that needs."""
-        remaining, taken = iter(steps), list[T]()
-        while not await self._has_ended(remaining, taken):
-            pass
-        return taken
+        return await self.run(_collected(steps))
 
-    async def _has_ended(self, remaining: Iterator[T], taken: list[T]) -> bool:
-        """Take one turn; whether that was the last."""
-        time = asyncio.get_running_loop().time
-        async with self._one_at_a_time:
-            await _others_go_first()
-            until = time() + _TURN_SECONDS
-            for step in remaining:
-                taken.append(step)
-                if time() > until:
-                    return False
-        return True
-
-
-async def _others_go_first() -> None:
-    for _ in range(_ROUNDS_BETWEEN):
+    async def run(self, steps: Generator[None, None, T]) -> T:
+        """What `steps` returns in the end; the caller goes on in a round after its last turn."""
+        ended = list[T]()
+        while not ended:
+            async with self._one_at_a_time:
+                for _ in range(_ROUNDS_BETWEEN):
+                    await asyncio.sleep(0)
+                ended = _turn(steps)
         await asyncio.sleep(0)
+        return ended[0]
+
+
+def _turn(steps: Generator[None, None, T]) -> list[T]:
+    """Take steps for one turn; what they return, once they have ended."""
+    time = asyncio.get_running_loop().time
+    until = time() + _TURN_SECONDS
+    try:
+        while time() <= until:
+            next(steps)
+    except StopIteration as end:
+        return [end.value]
+    return []
+
+
+def _collected(steps: Iterable[T]) -> Generator[None, None, list[T]]:
+    collected = []
+    for step in steps:
+        collected.append(step)
+        yield
+    return collected

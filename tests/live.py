@@ -22,7 +22,8 @@ from exporter.engine import Engine
 from exporter.logs import build_logger
 from exporter.model import Endpoint, Kind
 from exporter.polling.channel import Channel
-from exporter.polling.feed import Feed, PollResult
+from exporter.polling.feed import Feed
+from exporter.polling.results import PollResult
 from exporter.reality import open_http
 from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.signin.scheme import RefreshObserver, Signer, Surroundings, Unobserved

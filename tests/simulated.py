@@ -17,7 +17,8 @@ from exporter.config.settings import AccountConfig, ApiSettings, Config
 from exporter.engine import Engine
 from exporter.logs import silent_logger
 from exporter.model import Kind
-from exporter.polling.feed import Feed, PollResult
+from exporter.polling.feed import Feed
+from exporter.polling.results import PollResult
 from exporter.recording.recorder import Recorder
 from exporter.selfmetrics.instruments import SelfMetrics
 from exporter.signin.scheme import RefreshObserver, Signer, Surroundings

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from exporter.model import Endpoint
-from exporter.polling.feed import PollResult
+from exporter.polling.results import PollResult
 from exporter.selfmetrics.instruments import PollOutcome
 from exporter.xapi.client import MAX_BODY_BYTES
 from exporter.xapi.failures import Reason

@@ -23,7 +23,7 @@ from exporter.web.addresses import bind
 from exporter.web.app import build_app
 from exporter.web.crowd import Crowd, Standing, most_connections
 from exporter.web.server import WebServer
-from tests.test_web_server import hurried, silent_client
+from tests.test_web_server import hurried, rest, silent_client
 from tests.web_support import page_of, services
 
 
@@ -272,12 +272,37 @@ def no_more_files() -> ExitStack:
     return stack
 
 
+ASKED = b"GET /metrics HTTP/1.0\r\n\r\n"
+
+
+async def first_clients(port: int, stack: ExitStack) -> None:
+    """So many clients, answered and still there, that the kernel holds no whole page for others."""
+    for _ in range(8):
+        client = stack.enter_context(await silent_client(port, b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"))
+        await asyncio.get_running_loop().sock_recv(client, 4096)
+
+
+def test_for_whoever_comes_later_and_reads_nothing_the_kernel_holds_little() -> None:
+    async def ask() -> int:
+        app = build_app(services(page_of(slots=100, lines=1000)))
+        with ExitStack() as stack:
+            async with WebServer(app, [bind("127.0.0.1", 0)]) as server:
+                await first_clients(server.port, stack)
+                client = stack.enter_context(await silent_client(server.port, ASKED))
+                await asyncio.sleep(0.2)
+            return len(await rest(client))
+
+    assert 10_000 < asyncio.run(ask()) < 1_000_000
+
+
 def test_who_reads_drop_by_drop_has_a_minute_for_it() -> None:
     async def ask() -> tuple[int, float]:
         loop = asyncio.get_running_loop()
         app = build_app(services(page_of(slots=100, lines=1000)))
         async with WebServer(app, [bind("127.0.0.1", 0)]) as server:
-            with await silent_client(server.port, b"GET /metrics HTTP/1.0\r\n\r\n") as client:
+            with ExitStack() as stack:
+                await first_clients(server.port, stack)
+                client = stack.enter_context(await silent_client(server.port, ASKED))
                 began, received = loop.time(), 0
                 with suppress(ConnectionResetError):
                     while some := await loop.sock_recv(client, 16_384):

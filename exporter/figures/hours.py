@@ -6,7 +6,6 @@ import math
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from struct import Struct
 
 from exporter.figures.window import WINDOW_HOURS, AnswerHours, ToldHours
 from exporter.model import HOUR_SECONDS, ItemReport, has_number
@@ -33,7 +32,7 @@ class Hours:
     @property
     def last(self) -> int:
         """The hour shown, as hours since the epoch."""
-        return self.first + self.count - 1
+        return self.first + len(self.values) // self.width - 1
 
     @property
     def shown_start_seconds(self) -> int:
@@ -61,16 +60,15 @@ class Hours:
 
     def covered(self) -> int:
         """How many of the 28 hours that end with the hour shown are known, 1 to 28."""
-        if any(not math.isnan(sum(self._column(column))) for column in range(self.width)):
-            return self.count  # a metric that has a number in every hour, as most have
+        for column in range(self.width):
+            if not math.isnan(sum(self.values[column :: self.width])):
+                return self.count  # a metric that has a number in every hour, as most have
         return sum(has_number(row) for _, row in self.rows())
 
     def sums(self) -> list[float]:
         """Sum of each metric over the hours known, NaN for a metric no hour has a number for."""
-        return [_sum(self._column(column)) for column in range(self.width)]
-
-    def _column(self, metric: int) -> array[float]:
-        return self.values[metric :: self.width]
+        values, width = self.values, self.width
+        return [_sum(values[column::width]) for column in range(width)]
 
     def reshaped(self, columns: Sequence[int | None]) -> Hours | None:
         """The same hours with other metrics: `columns` gives each new one's old place, None if it is new.
@@ -128,14 +126,15 @@ def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours
     None when it is not that case.
     """
     (first, row), (last, last_row) = told.rows[0], told.rows[-1]
-    values = report.values[row * width : (last_row + 1) * width]
-    if not has_number(values[-width:]) or (hours is not None and hours.last > last):
-        return None
     oldest = last - WINDOW_HOURS + 1
-    if hours is None or hours.last < oldest or oldest >= first:
-        return Hours(max(first, oldest), width, values[max(0, oldest - first) * width :])
-    if not hours.first < first <= hours.last + 1:
-        return None if hours.last + 1 < first else Hours(first, width, values)
+    values = report.values[(row + max(0, oldest - first)) * width : (last_row + 1) * width]
+    known_last = oldest - 1 if hours is None else hours.last
+    if known_last > last or not has_number(values[-width:]):
+        return None
+    if hours is None or known_last < oldest or oldest >= first:
+        return Hours(max(first, oldest), width, values)
+    if not hours.first < first <= known_last + 1:
+        return None if known_last + 1 < first else Hours(first, width, values)
     oldest = max(oldest, hours.first)
     before = hours.values[(oldest - hours.first) * width : (first - hours.first) * width]
     return Hours(oldest, width, before + values)
@@ -147,12 +146,14 @@ def _revised(before: Hours | None, after: Hours) -> int:
         return 0
     first, last = max(before.first, after.first), min(before.last, after.last)
     old, new = before.between(first, last).tobytes(), after.between(first, last).tobytes()
-    if old == new:
-        return 0
-    rows = Struct(f"{before.width * before.values.itemsize}s").iter_unpack
-    pairs = zip(rows(old), rows(new), strict=True)
-    changed = [hour for hour, (told, telling) in enumerate(pairs, first) if told != telling]
-    return sum(has_number(before.between(hour, hour)) for hour in changed)
+    size = before.width * before.values.itemsize
+    revised = 0
+    while old != new:  # from the newest hour backwards, as X restates few others
+        row = old[-size:]
+        if row != new[-size:] and has_number(array("d", row)):
+            revised += 1
+        old, new = old[:-size], new[:-size]
+    return revised
 
 
 def whole_rows(report: ItemReport, width: int, told: ToldHours) -> dict[int, array[float]]:

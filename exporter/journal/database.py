@@ -27,6 +27,8 @@ _PRAGMAS = (
     "PRAGMA synchronous = NORMAL",
     # Room that one large write took beside the file is given back.
     "PRAGMA journal_size_limit = 16777216",
+    # In KiB; the system keeps the file in memory as well.
+    "PRAGMA cache_size = -512",
 )
 # The last is there where the disk cannot do with the first two.
 _BESIDE = ("-wal", "-shm", "-journal", "")

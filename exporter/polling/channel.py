@@ -6,7 +6,6 @@ wants) is not asked again.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
@@ -37,11 +36,7 @@ from exporter.xapi.failures import (
 from exporter.xapi.limits import UNTOLD_WAIT_SECONDS, Ledger
 from exporter.xapi.requests import Bounds, PollRequest, poll_request
 from exporter.xapi.server_clock import ServerClock
-from exporter.xapi.wire import decode
-
-# A full answer has 1.2 MB and is read in some milliseconds. Whatever is made of more may take as long as it
-# likes, but not on the event loop.
-_MOST_HONEST_BYTES = 2 * 1024 * 1024
+from exporter.xapi.wire import decoding
 
 
 class Channel:
@@ -196,17 +191,12 @@ class Channel:
             self._count(str(reply.status))
             return classify(reply.status, reply.headers, reply.body, now)
         try:
-            answer = await self._decoded(reply.body, metrics)
+            answer = await self._with.turns.run(decoding(self.endpoint, reply.body, metrics))
         except WireError as error:
             self._count("decode")
             return unreadable(error, reply.headers.get("x-transaction-id"))
         self._count(str(reply.status))
         return self._placed(answer, reply, request)
-
-    async def _decoded(self, body: bytes, metrics: Sequence[Metric]) -> Answer:
-        if len(body) > _MOST_HONEST_BYTES:
-            return await asyncio.to_thread(decode, self.endpoint, body, metrics)
-        return await self._with.turns.do(decode, self.endpoint, body, metrics)
 
     def _placed(self, answer: Answer, reply: Reply, request: PollRequest) -> Answered:
         offset = self._server_clock.offset_seconds

@@ -12,6 +12,7 @@ from exporter.figures.window import AnswerWindow
 from exporter.model import Answer
 from exporter.recording.record import Record, Unrecorded
 from exporter.selfmetrics.instruments import SelfMetrics
+from exporter.turns import Turns
 from exporter.xapi.client import Credentials, XClient
 
 
@@ -21,7 +22,7 @@ class Surroundings:
 
     `clock` gives Unix seconds and `sleep` takes seconds. `settle_seconds` and `every_seconds` are those of
     the configuration's `poll`. `random` gives numbers in [0, 1). `in_flight` bounds the requests an account
-    has open at a time. `record` is told what came in.
+    has open at a time. `record` is told what came in. Work on answers waits for its `turns`.
     """
 
     client: XClient
@@ -35,6 +36,7 @@ class Surroundings:
     settle_seconds: float
     every_seconds: float = 3600.0
     record: Record = field(default_factory=Unrecorded)
+    turns: Turns = field(default_factory=Turns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,7 @@ class Feed:
         metrics.resources_returned.labels(channel.account, endpoint).inc(returned)
         for problem in answered.answer.problems:
             metrics.item_errors.labels(channel.account, endpoint, problem.type.value).inc()
+        await self._with.record.room()
 
     def broke_off(self) -> None:
         """A poll ended in an error that nobody foresaw: it counts as failed, and as an outcome."""

@@ -28,8 +28,8 @@ T = TypeVar("T")
 MEND_SECONDS = 60.0
 # A stop does not wait longer than this for what is still to be written.
 LAST_WRITE_SECONDS = 3.0
-# So many answers are written at a time, each of which is a megabyte or two meanwhile when all in it is new.
-WRITTEN_AT_ONCE = 4
+# So many answers are written at a time: one whose hours are all new fills some megabytes meanwhile.
+WRITTEN_AT_ONCE = 1
 # With so many still to be written polls wait, but not longer than this: the disk may not answer at all.
 MOST_UNWRITTEN = 8
 WAIT_SECONDS = 10.0

@@ -117,5 +117,8 @@ def _rfc3339(seconds: float) -> str:
 
 def _encoded(arrays: dict[str, list[str]], fixed: dict[str, str], dialect: Dialect) -> str:
     if dialect.repeated_keys:
-        return urlencode([*fixed.items(), *((key, value) for key in arrays for value in arrays[key])])
-    return urlencode([*fixed.items(), *((key, ",".join(values)) for key, values in arrays.items())])
+        pairs = [*fixed.items(), *((key, value) for key in arrays for value in arrays[key])]
+    else:
+        pairs = [*fixed.items(), *((key, ",".join(values)) for key, values in arrays.items())]
+    # Allowed in a query as they are (RFC 3986), and a batch has hundreds of commas.
+    return urlencode(pairs, safe=",:")

@@ -11,8 +11,14 @@ from collections.abc import Sequence
 
 from exporter.model import Answer, Endpoint
 from exporter.vocabulary import Metric
-from exporter.xapi.wire_analytics import decode_media_analytics, decode_tweets_analytics
-from exporter.xapi.wire_insights import decode_insights_28hr
+from exporter.xapi.wire_analytics import (
+    decode_media_analytics,
+    decode_tweets_analytics,
+    decoding_media_analytics,
+    decoding_tweets_analytics,
+)
+from exporter.xapi.wire_insights import decode_insights_28hr, decoding_insights_28hr
+from exporter.xapi.wire_steps import Steps, finished
 
 __all__ = ["decode", "decode_insights_28hr", "decode_media_analytics", "decode_tweets_analytics"]
 
@@ -22,12 +28,17 @@ def decode(endpoint: Endpoint, body: bytes, metrics: Sequence[Metric]) -> Answer
 
     :raises WireError: the envelope cannot be read.
     """
+    return finished(decoding(endpoint, body, metrics))
+
+
+def decoding(endpoint: Endpoint, body: bytes, metrics: Sequence[Metric]) -> Steps:
+    """As `decode`, in steps."""
     return _DECODERS[endpoint](body, metrics)
 
 
 _DECODERS = {
-    Endpoint.MEDIA_ANALYTICS: decode_media_analytics,
-    Endpoint.INSIGHTS_28HR: decode_insights_28hr,
-    Endpoint.INSIGHTS_HISTORICAL: decode_insights_28hr,
-    Endpoint.TWEETS_ANALYTICS: decode_tweets_analytics,
+    Endpoint.MEDIA_ANALYTICS: decoding_media_analytics,
+    Endpoint.INSIGHTS_28HR: decoding_insights_28hr,
+    Endpoint.INSIGHTS_HISTORICAL: decoding_insights_28hr,
+    Endpoint.TWEETS_ANALYTICS: decoding_tweets_analytics,
 }

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -26,7 +26,8 @@ from exporter.vocabulary import Metric, wire_name
 from exporter.xapi.wire_envelope import ABSENT, Envelope, read_envelope
 from exporter.xapi.wire_problems import read_problems
 from exporter.xapi.wire_reports import Reports
-from exporter.xapi.wire_values import Value, unix_seconds
+from exporter.xapi.wire_steps import Steps, finished
+from exporter.xapi.wire_values import RowPacker, Value, unix_seconds
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 
@@ -55,7 +56,12 @@ def decode_media_analytics(body: bytes, metrics: Sequence[Metric]) -> Answer:
 
     :raises WireError: the envelope cannot be read.
     """
-    return _decode(body, Endpoint.MEDIA_ANALYTICS, metrics)
+    return finished(decoding_media_analytics(body, metrics))
+
+
+def decoding_media_analytics(body: bytes, metrics: Sequence[Metric]) -> Steps:
+    """As `decode_media_analytics`, in steps."""
+    return _decoding(body, Endpoint.MEDIA_ANALYTICS, metrics)
 
 
 def decode_tweets_analytics(body: bytes, metrics: Sequence[Metric]) -> Answer:
@@ -63,14 +69,20 @@ def decode_tweets_analytics(body: bytes, metrics: Sequence[Metric]) -> Answer:
 
     :raises WireError: the envelope cannot be read.
     """
-    return _decode(body, Endpoint.TWEETS_ANALYTICS, metrics)
+    return finished(decoding_tweets_analytics(body, metrics))
 
 
-def _decode(body: bytes, endpoint: Endpoint, metrics: Sequence[Metric]) -> Answer:
+def decoding_tweets_analytics(body: bytes, metrics: Sequence[Metric]) -> Steps:
+    """As `decode_tweets_analytics`, in steps."""
+    return _decoding(body, Endpoint.TWEETS_ANALYTICS, metrics)
+
+
+def _decoding(body: bytes, endpoint: Endpoint, metrics: Sequence[Metric]) -> Steps:
     fields = [wire_name(metric, endpoint) for metric in metrics]
     known = tuple(name for name in fields if name is not None)
     envelope = read_envelope(body, *_decoders(endpoint, known))
-    reports = _reports(envelope.entries(), len(known))
+    yield
+    reports = yield from _reports(envelope.entries(), len(known))
     if len(known) < len(fields):
         reports = tuple(_widened(report, fields) for report in reports)
     return Answer(reports, tuple(read_problems(envelope.errors)))
@@ -90,19 +102,28 @@ def _decoder(endpoint: Endpoint, row: Any) -> _Decoder:  # noqa: ANN401 - a type
     return msgspec.json.Decoder(Envelope[entry[row]])  # type: ignore[valid-type]
 
 
-def _reports(entries: Sequence[_Entry], width: int) -> tuple[ItemReport, ...]:
+def _reports(entries: Sequence[_Entry], width: int) -> Generator[None, None, tuple[ItemReport, ...]]:
     reports = Reports()
     unknown = (math.nan,) * width
-    start_of = cache(unix_seconds)  # the same 28 timestamps stand in every entry
+    packed = RowPacker(width)
+    starts_of = cache(_starts)  # the same 28 timestamps stand in every entry
     for entry in entries:
+        buckets = entry.timestamped_metrics or []
+        starts = starts_of(tuple([bucket.timestamp for bucket in buckets]))
+        if len(starts) < len(buckets):
+            buckets = [bucket for bucket in buckets if unix_seconds(bucket.timestamp) is not None]
+        told = [bucket.metrics for bucket in buckets]
         rows = reports.rows(entry.id)
-        starts, cells = rows.starts, rows.cells
-        for bucket in entry.timestamped_metrics or ():
-            start = start_of(bucket.timestamp)
-            if start is not None:
-                starts.append(start)
-                cells += unknown if bucket.metrics is None else astuple(bucket.metrics)
+        rows.starts.extend(starts)
+        rows.values.extend(packed([unknown if row is None else astuple(row) for row in told]))
+        yield
     return reports.finished()
+
+
+def _starts(timestamps: tuple[str | None, ...]) -> tuple[float, ...]:
+    """The starts of those buckets whose `timestamps` can be read."""
+    starts = map(unix_seconds, timestamps)
+    return tuple([start for start in starts if start is not None])
 
 
 def _widened(report: ItemReport, fields: Sequence[str | None]) -> ItemReport:

@@ -16,7 +16,8 @@ in the totals::
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -28,7 +29,8 @@ from exporter.vocabulary import POST_METRICS, Metric, folded
 from exporter.xapi.wire_envelope import ABSENT, Envelope, read_envelope
 from exporter.xapi.wire_problems import read_engagement_errors, read_problems
 from exporter.xapi.wire_reports import Reports
-from exporter.xapi.wire_values import Cell, Value, number, numbers, unix_seconds
+from exporter.xapi.wire_steps import Steps, finished
+from exporter.xapi.wire_values import Cell, RowPacker, Value, number, unix_seconds
 
 if TYPE_CHECKING:
     _Spelling: TypeAlias = str
@@ -97,14 +99,21 @@ def decode_insights_28hr(body: bytes, metrics: Sequence[Metric]) -> Answer:
 
     :raises WireError: the envelope cannot be read.
     """
+    return finished(decoding_insights_28hr(body, metrics))
+
+
+def decoding_insights_28hr(body: bytes, metrics: Sequence[Metric]) -> Steps:
+    """As `decode_insights_28hr`, in steps."""
     envelope = read_envelope(body, _EXPECTED, _TOLERANT)
+    yield
     row_of = _RowReader(metrics)
     start_of = cache(unix_seconds)  # the same 28 timestamps stand in every entry
     reports = Reports()
     problems = list(read_problems(envelope.errors))
     for engagement in envelope.entries():
         if engagement.measurement is not None:
-            _read_series(engagement.measurement.metrics_time_series or (), reports, row_of, start_of)
+            series = engagement.measurement.metrics_time_series or ()
+            yield from _read_series(series, reports, row_of, start_of)
             _read_totals(engagement.measurement.metrics_total or (), reports, row_of)
         problems.extend(read_engagement_errors(engagement.errors))
     return Answer(reports.finished(), tuple(problems))
@@ -116,8 +125,9 @@ class _RowReader:
     def __init__(self, metrics: Sequence[Metric]) -> None:
         self._blank: list[Cell] = [_UNTOLD] * (len(metrics) + 1)
         self._columns = _Columns(metrics)
+        self._packed = RowPacker(len(metrics))
 
-    def __call__(self, figures: Sequence[_AnyFigure]) -> list[Cell]:
+    def __call__(self, figures: Sequence[_AnyFigure]) -> array[float]:
         columns = self._columns
         row = self._blank.copy()
         silent = []
@@ -133,7 +143,7 @@ class _RowReader:
                 if row[column] is _UNTOLD:
                     row[column] = 0
         row.pop()
-        return row
+        return self._packed([row])
 
 
 class _Columns(dict[str | None, int]):
@@ -158,8 +168,9 @@ def _read_series(
     reports: Reports,
     row_of: _RowReader,
     start_of: Callable[[str | None], float | None],
-) -> None:
+) -> Iterator[None]:
     for entry in entries:
+        yield
         rows = reports.rows(entry.tweet_id)
         bucket = entry.value
         if bucket is None or bucket.timestamp is None:
@@ -167,11 +178,11 @@ def _read_series(
         start = start_of(bucket.timestamp.iso8601_time)
         if start is not None:
             rows.starts.append(start)
-            rows.cells.extend(row_of(bucket.metric_values or ()))
+            rows.values.extend(row_of(bucket.metric_values or ()))
 
 
 def _read_totals(entries: Sequence[_TotalEntry[Any]], reports: Reports, row_of: _RowReader) -> None:
     for entry in entries:
         rows = reports.rows(entry.tweet_id)
         if entry.value:
-            rows.add_total(numbers(row_of(entry.value)))
+            rows.add_total(row_of(entry.value))

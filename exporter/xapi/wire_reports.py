@@ -7,15 +7,14 @@ from array import array
 from dataclasses import dataclass, field
 
 from exporter.model import ItemReport
-from exporter.xapi.wire_values import Cell, numbers
 
 
 @dataclass(slots=True)
 class Rows:
-    """The buckets of one item so far: `starts` in Unix seconds, and `cells`, one row after the other."""
+    """The buckets of one item so far: `starts` in Unix seconds, and `values`, one row after the other."""
 
     starts: list[float] = field(default_factory=list)
-    cells: list[Cell] = field(default_factory=list)
+    values: array[float] = field(default_factory=lambda: array("d"))
     total: array[float] | None = None
 
     def add_total(self, row: array[float]) -> None:
@@ -43,6 +42,6 @@ class Reports:
     def finished(self) -> tuple[ItemReport, ...]:
         """One report per item."""
         return tuple(
-            ItemReport(item_id, tuple(rows.starts), numbers(rows.cells), rows.total)
+            ItemReport(item_id, tuple(rows.starts), rows.values, rows.total)
             for item_id, rows in self._items.items()
         )

@@ -6,15 +6,17 @@ import math
 import re
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import starmap
 from typing import TypeAlias, TypeVar
 
 import msgspec
 
 # What may stand where a number belongs. A decoder of this type refuses JSON's other kinds, booleans among
-# them, and numbers that no float holds. `msgspec.Raw` is the text of a value that has not been read yet.
-Value: TypeAlias = int | float | str | None
+# them, and numbers that no float holds; it reads integers as floats, which is what they end as.
+# `msgspec.Raw` is the text of a value that has not been read yet.
+Value: TypeAlias = float | str | None
 Cell: TypeAlias = Value | msgspec.Raw | msgspec.UnsetType
 
 _T = TypeVar("_T")
@@ -26,21 +28,26 @@ _TIMESTAMP = re.compile(
 )
 
 
-def numbers(cells: Sequence[Cell]) -> array[float]:
-    """`cells` as numbers, NaN for each that is none."""
-    try:
-        return _packed(cells)
-    except struct.error:
-        pass
-    try:  # null is how X usually says nothing, in whole columns
-        return _packed([math.nan if cell is None else cell for cell in cells])
-    except struct.error:
-        return _packed([number(cell) for cell in cells])
+class RowPacker:
+    """Turns rows of `width` cells into numbers, NaN for each cell that is none."""
 
+    def __init__(self, width: int) -> None:
+        # Twice as fast as `array("d", row)`, and as strict: what is no number is a `struct.error`.
+        self._pack = struct.Struct(f"{width}d").pack
 
-def _packed(cells: Sequence[Cell]) -> array[float]:
-    # Twice as fast as `array("d", cells)`, and as strict: what is no number is a `struct.error`.
-    return array("d", struct.pack(f"{len(cells)}d", *cells))
+    def __call__(self, rows: Sequence[Sequence[Cell]]) -> array[float]:
+        """The numbers of `rows`, one row after the other."""
+        try:
+            return self._packed(rows)
+        except struct.error:
+            pass
+        try:  # null is how X usually says nothing, in whole columns
+            return self._packed([[math.nan if cell is None else cell for cell in row] for row in rows])
+        except struct.error:
+            return self._packed([[number(cell) for cell in row] for row in rows])
+
+    def _packed(self, rows: Iterable[Sequence[Cell]]) -> array[float]:
+        return array("d", b"".join(starmap(self._pack, rows)))
 
 
 def number(cell: Cell) -> float:
