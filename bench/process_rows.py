@@ -25,26 +25,23 @@ _GIVE_UP_SECONDS = 60
 
 def rows(api_port: int, sizes: Sizes) -> Iterator[Row]:
     """Starts beside the bare imports, and the wake-ups of a started daemon."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = _config_file(Path(folder), api_port)
-        yield from _starts(config, sizes)
-        with _daemon(config) as (process, _):
-            # The poll at the start is not idleness.
-            time.sleep(min(3, sizes.idle_seconds))
-            before, started = wake_ups(process.pid), time.monotonic()
-            time.sleep(sizes.idle_seconds)
-            per_minute = (wake_ups(process.pid) - before) / (time.monotonic() - started) * 60
+    yield from _starts(api_port, sizes)
+    with _config_file(api_port) as config, _daemon(config) as (process, _):
+        # The poll at the start is not idleness.
+        time.sleep(min(3, sizes.idle_seconds))
+        before, started = wake_ups(process.pid), time.monotonic()
+        time.sleep(sizes.idle_seconds)
+        per_minute = (wake_ups(process.pid) - before) / (time.monotonic() - started) * 60
     why = "voluntary context switches of all threads between two polls, nobody scraping."
     yield Row("wake-ups while idle", "per minute", per_minute, "nothing", None, 10, why)
 
 
-def _starts(config: Path, sizes: Sizes) -> Iterator[Row]:
-    flags = ["--config.file", str(config)]
+def _starts(api_port: int, sizes: Sizes) -> Iterator[Row]:
     runners: dict[str, Callable[[], float]] = {
         "peer": lambda: _run(["-c", _IMPORTS]),
-        "run": lambda: _first_answer(config),
+        "run": lambda: _first_answer(api_port),
         "--help": lambda: _run(["-m", "exporter", "--help"]),
-        "check-config": lambda: _run(["-m", "exporter", "check-config", *flags]),
+        "check-config": lambda: _check_config(api_port),
     }
     taken: dict[str, list[float]] = {name: [] for name in runners}
     for _ in range(sizes.starts):
@@ -60,15 +57,18 @@ def _starts(config: Path, sizes: Sizes) -> Iterator[Row]:
         yield Row(f"start of {name}", "ms", medians[name], _IMPORTS, medians["peer"], limit, why)
 
 
-def _config_file(folder: Path, api_port: int) -> Path:
+@contextmanager
+def _config_file(api_port: int) -> Iterator[Path]:
+    """A configuration in a folder of its own: a start waits where the one before was ended in the middle."""
     items = "".join(f"      - '{item.id}'\n" for item in made_up_items(Kind.MEDIA, 30))
-    file = folder / "config.yaml"
-    file.write_text(
-        f"api: {{base_url: 'http://127.0.0.1:{api_port}'}}\n"
-        f"accounts:\n  - name: brand\n    auth: {{bearer_token: made-up}}\n    media:\n{items}",
-        encoding="utf-8",
-    )
-    return file
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        file = Path(folder, "config.yaml")
+        file.write_text(
+            f"api: {{base_url: 'http://127.0.0.1:{api_port}'}}\n"
+            f"accounts:\n  - name: brand\n    auth: {{bearer_token: made-up}}\n    media:\n{items}",
+            encoding="utf-8",
+        )
+        yield file
 
 
 def _run(arguments: Sequence[str]) -> float:
@@ -77,8 +77,13 @@ def _run(arguments: Sequence[str]) -> float:
     return time.perf_counter() - start
 
 
-def _first_answer(config: Path) -> float:
-    with _daemon(config) as (_, seconds):
+def _check_config(api_port: int) -> float:
+    with _config_file(api_port) as config:
+        return _run(["-m", "exporter", "check-config", "--config.file", str(config)])
+
+
+def _first_answer(api_port: int) -> float:
+    with _config_file(api_port) as config, _daemon(config) as (_, seconds):
         return seconds
 
 

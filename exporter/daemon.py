@@ -13,18 +13,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 from prometheus_client.registry import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
 from exporter import __version__
 from exporter.accounts import World
-from exporter.config.settings import Config
+from exporter.config.settings import Config, RemoteWriteSettings
 from exporter.engine import Engine
 from exporter.historian import Historian
 from exporter.plan import plan_for
 from exporter.recording.recorder import Recorder
 from exporter.reloading import Reloader
-from exporter.remotewrite.receiver import open_receiver_http
 from exporter.remotewrite.surroundings import Surroundings
 from exporter.remotewrite.writer import RemoteWriter
 from exporter.sdnotify import ServiceManager
@@ -73,9 +73,16 @@ def build_historian(engine: Engine, world: World, log: FilteringBoundLogger) -> 
     recorder = engine.memory.recorder
     if recorder is None:
         return None
-    surroundings = Surroundings(world.clock, world.sleep, world.random, open_receiver_http, log)
+    surroundings = Surroundings(world.clock, world.sleep, world.random, _open_receiver_http, log)
     writer = RemoteWriter(recorder.run, surroundings, engine.metrics.registry)
     return Historian(recorder, writer, world.clock, log)
+
+
+def _open_receiver_http(settings: RemoteWriteSettings) -> httpx.AsyncClient:
+    # Loaded where something is sent, which most daemons do not.
+    from exporter.remotewrite.receiver import open_receiver_http  # noqa: PLC0415
+
+    return open_receiver_http(settings)
 
 
 async def serve(config: Config, options: Options, log: FilteringBoundLogger, world: World) -> None:

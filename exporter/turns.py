@@ -20,7 +20,10 @@ _ROUNDS_BETWEEN = 3
 
 
 class Turns:
-    """Hands out turns of the event loop, one at a time; between two of them requests are answered."""
+    """Hands out turns of the event loop to one piece of work after the other.
+
+    Between two turns requests are answered.
+    """
 
     def __init__(self) -> None:
         self._one_at_a_time = asyncio.Lock()
@@ -32,8 +35,9 @@ class Turns:
     async def run(self, steps: Generator[None, None, T]) -> T:
         """What `steps` returns in the end; the caller goes on in a round after its last turn."""
         ended = list[T]()
-        while not ended:
-            async with self._one_at_a_time:
+        # What is half done fills memory, so one thing is finished before another is begun.
+        async with self._one_at_a_time:
+            while not ended:
                 for _ in range(_ROUNDS_BETWEEN):
                     await asyncio.sleep(0)
                 ended = _turn(steps)
@@ -42,10 +46,11 @@ class Turns:
 
 
 def _turn(steps: Generator[None, None, T]) -> list[T]:
-    """Take steps for one turn; what they return, once they have ended."""
+    """Take steps for one turn, one at least; what they return, once they have ended."""
     time = asyncio.get_running_loop().time
     until = time() + _TURN_SECONDS
     try:
+        next(steps)
         while time() <= until:
             next(steps)
     except StopIteration as end:

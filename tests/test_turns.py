@@ -84,3 +84,20 @@ def test_work_gives_its_result_or_its_error_and_the_next_one_its_turn() -> None:
         return await turns.run(quotient(3))
 
     assert asyncio.run(work()) == 2
+
+
+class Leaping(asyncio.SelectorEventLoop):
+    """A loop whose clock is seconds later each time that it is looked at."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        super().__init__()
+
+    def time(self) -> float:
+        self._now += 5.0
+        return self._now
+
+
+def test_each_turn_takes_a_step_however_the_clock_leaps() -> None:
+    with asyncio.Runner(loop_factory=Leaping) as runner:
+        assert runner.run(Turns().take([1, 2, 3])) == [1, 2, 3]

@@ -50,7 +50,8 @@ def _begun(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[b
     try:
         return subprocess.Popen(  # noqa: S603 - this program itself
             command,
-            env=environ,
+            # Without this pydantic would look through all that is installed for plugins.
+            env={**environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             # What may go wrong there goes wrong here once more, and is reported.
@@ -78,6 +79,8 @@ def _main(path: Path, environ: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
+    import gc
     import os
 
+    gc.disable()  # it is over before garbage could add up
     _main(Path(sys.argv[1]), os.environ)

@@ -31,7 +31,7 @@ LAST_WRITE_SECONDS = 3.0
 # So many answers are written at a time: one whose hours are all new fills some megabytes meanwhile.
 WRITTEN_AT_ONCE = 1
 # With so many still to be written polls wait, but not longer than this: the disk may not answer at all.
-MOST_UNWRITTEN = 8
+MOST_UNWRITTEN = 3
 WAIT_SECONDS = 10.0
 
 _SOURCES = {Kind.MEDIA: Endpoint.MEDIA_ANALYTICS, Kind.POST: Endpoint.INSIGHTS_28HR}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter.journal import JournalFile
-from exporter.remotewrite.receiver import OpenHttp
-from exporter.selfmetrics.remote_write import SkipReason
+
+if TYPE_CHECKING:
+    from exporter.remotewrite.receiver import OpenHttp
+    from exporter.selfmetrics.remote_write import SkipReason
 
 T = TypeVar("T")
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prometheus_client.registry import CollectorRegistry
 
 from exporter.config.settings import RemoteWriteSettings
 from exporter.errors import JournalError
-from exporter.remotewrite.sender import Sender
 from exporter.remotewrite.surroundings import Journal, Surroundings
-from exporter.selfmetrics.remote_write import RemoteWriteMetrics
+
+if TYPE_CHECKING:
+    # Loaded where something is sent, which most daemons do not.
+    from exporter.remotewrite.sender import Sender
+    from exporter.selfmetrics.remote_write import RemoteWriteMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,9 @@ class RemoteWriter:
             with suppress(JournalError):
                 await self._journal(lambda journal: journal.close_outbox())
             return
+        from exporter.remotewrite.sender import Sender  # noqa: PLC0415 - see above
+        from exporter.selfmetrics.remote_write import RemoteWriteMetrics  # noqa: PLC0415 - see above
+
         self._metrics = self._metrics or RemoteWriteMetrics(self._registry, self._with.clock)
         self._sender = Sender(settings, self._journal, self._with, self._metrics)
         self._task = asyncio.create_task(self._sender.run(), name="remote write")

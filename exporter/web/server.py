@@ -35,8 +35,9 @@ class WebServer:
     At most 1024 clients are connected at once, 256 with TLS, fewer where the process may open fewer files.
     One more takes the place of whoever can best be spared: first those that have asked for nothing yet,
     then those that are idle, then those slowest to take their answer. A request's head may be 16 KiB
-    large and arrive within 10 seconds, like a TLS handshake; an answer that the client does not keep up
-    with must be taken within a minute.
+    large and arrive within 10 seconds, like a TLS handshake. What the client does not take of an answer
+    the system holds for it, megabytes for the first eight and little for others; if that does not do, it
+    must be taken within a minute.
 
     Leaving takes at most about 3 seconds, whatever clients do: answers under way get 2 to be finished,
     then their connections are cut.
