@@ -32,12 +32,9 @@ def without_terminal() -> Iterator[None]:
     """Import within this context as if what is for terminals and developers were not installed."""
     absent = [name for name in _SPARED if name not in sys.modules]
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type] # None is how an import is refused
-    # What is imported stays, so that looking for garbage meanwhile would take time for nothing.
-    gc.disable()
     try:
         yield
     finally:
-        gc.enable()
         for name in absent:
             del sys.modules[name]
 
