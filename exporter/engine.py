@@ -223,7 +223,10 @@ class Engine:
             self._log.info(
                 "X did not answer the last start; waiting before it is asked", seconds=round(pause)
             )
-            await self._world.sleep(pause)
+            try:
+                await self._world.sleep(pause)
+            except asyncio.CancelledError:
+                return  # the process ends, and nothing has been begun
             # A reload may have come in between.
             account = self.accounts.get(feed.watch.account)
             now = None if account is None else account.feeds.get(feed.watch.kind)
