@@ -9,7 +9,7 @@ import sys
 import tomllib
 import zipfile
 from email.parser import Parser
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions, packages_distributions, requires
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,23 @@ def project(repo_root: Path) -> dict[str, Any]:
 
 
 def locked_versions(lock: Path) -> dict[str, str]:
-    pins = re.findall(r"^([a-z0-9-]+)==([^ ]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
-    return dict(pins)
+    text = lock.read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9-]+)(?:\[[a-z0-9,-]+\])?==([^ ]+)", text, re.MULTILINE))
+
+
+def locked_extras(lock: Path) -> dict[str, set[str]]:
+    pins = re.findall(r"^([a-z0-9-]+)\[([a-z0-9,-]+)\]==", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: set(extras.split(",")) for name, extras in pins}
 
 
 def tracked_files(repo_root: Path) -> list[Path]:
     listing = output("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=repo_root)
     paths = (repo_root / name for name in listing.split("\0") if name)
     return [path for path in paths if path.is_file()]
+
+
+def installed_packages() -> set[str]:
+    return {canonicalize_name(each.metadata["Name"]) for each in distributions()}
 
 
 def assert_satisfied(requirements: list[str], pins: dict[str, str]) -> None:
@@ -61,7 +70,7 @@ def test_every_locked_package_has_one_version_and_a_hash(repo_root: Path, name: 
     packages = [line for line in entries if line and not line.lstrip().startswith("#")]
     assert packages
     assert [
-        line for line in packages if not re.match(r"[a-z0-9-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)
+        line for line in packages if not re.match(r"\S+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)
     ] == []
 
 
@@ -72,6 +81,21 @@ def test_the_locks_satisfy_the_declared_dependencies(repo_root: Path) -> None:
     assert_satisfied(declared["project"]["dependencies"], locked_versions(repo_root / "requirements.txt"))
     assert_satisfied(groups["build"], locked_versions(repo_root / "requirements-build.txt"))
     assert_satisfied(dev, locked_versions(repo_root / "requirements-dev.txt"))
+
+
+def test_the_locks_name_every_extra_that_a_locked_package_asks_for(repo_root: Path) -> None:
+    # pip 23 looks past a pin without the extra, finds a newer release, and refuses it for want of a hash.
+    lock = repo_root / "requirements-dev.txt"
+    asked = [
+        wanted
+        for name in locked_versions(lock)
+        if name in installed_packages()
+        for wanted in map(Requirement, requires(name) or ())
+        if wanted.extras and (wanted.marker is None or wanted.marker.evaluate({"extra": ""}))
+    ]
+    named = locked_extras(lock)
+    assert asked
+    assert [each for each in asked if not each.extras <= named.get(canonicalize_name(each.name), set())] == []
 
 
 def test_the_locks_agree_with_each_other(repo_root: Path) -> None:
@@ -88,8 +112,8 @@ def test_the_runtime_lock_holds_everything_the_package_imports(repo_root: Path) 
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.partition(".")[0])
     foreign = imported - sys.stdlib_module_names - {"exporter"}
-    distributions = packages_distributions()
-    needed = {canonicalize_name(distributions[module][0]) for module in foreign}
+    origins = packages_distributions()
+    needed = {canonicalize_name(origins[module][0]) for module in foreign}
     assert needed <= locked_versions(repo_root / "requirements.txt").keys()
 
 
