@@ -17,6 +17,7 @@ from itertools import chain
 from exporter.exposition.families import View, sample_lines
 from exporter.exposition.page import Page
 from exporter.exposition.piece import Piece, make_piece
+from exporter.figures.hours import Hours
 from exporter.figures.state import ItemState, absorbed
 from exporter.figures.window import AnswerHours, AnswerWindow
 from exporter.model import Answer, Endpoint, Item, ItemProblem, Kind
@@ -87,6 +88,11 @@ class Board:
     def state(self, item_id: str) -> ItemState:
         """What X has said about an item; for one that is not watched, nothing."""
         return self._states.get(item_id, ItemState())
+
+    def hours(self, item_id: str, metrics: Sequence[Metric]) -> Hours | None:
+        """The hours known of an item that is watched for exactly these `metrics`, None where none are."""
+        slot = self._slot_of.get(item_id)
+        return self._states[item_id].hours if slot is not None and slot.metrics == metrics else None
 
     def standing(self) -> list[tuple[Watch, Mapping[str, ItemState]]]:
         """What is shown, with the states of its items."""

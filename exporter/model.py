@@ -89,24 +89,75 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """The text in which X told some hours, to be known again without being read.
+
+    It tells `rows` hours, the first of which is `first` (hours since the epoch), in `length` bytes. `mark` is
+    its XXH3, 64 bits. Its first hour takes `cut` bytes, and `rest` is the XXH3 of all after that.
+    """
+
+    first: int
+    rows: int
+    length: int
+    mark: int
+    cut: int
+    rest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Hours that X told in the words in which it had told them before.
+
+    Of the rows in `values`, which begin with the hour `first`, those of the hours `told`.
+    """
+
+    first: int
+    values: array[float]
+    told: range
+
+    def rows(self, width: int) -> array[float]:
+        """The rows of the hours told, one after the other."""
+        return self.values[(self.told.start - self.first) * width : (self.told.stop - self.first) * width]
+
+
+@dataclass(frozen=True, slots=True)
 class ItemReport:
     """What one answer of X carries about one item.
 
     `starts` are the bucket labels in the answer's order, as Unix seconds; they may repeat, be out of
     order, or lie off the hour. `values` holds one row per start, each as wide as the asked metrics
     and in their order, NaN where X gave no usable number. `total` is X's own sum over its sliding
-    28 hours (`metrics_total` of `/2/insights/28hr`), one row, or None where X sends none.
+    28 hours (`metrics_total` of `/2/insights/28hr`), one row, or None where X sends none. Hours that are
+    `standing` have no row here. `passage` is the text of hours that need not be read again.
     """
 
     id: str
     starts: tuple[float, ...]
     values: array[float]
     total: array[float] | None = None
+    standing: Standing | None = None
+    passage: Passage | None = None
 
     @property
     def carries_data(self) -> bool:
         """Whether any number at all was reported."""
-        return has_number(self.values) or (self.total is not None and has_number(self.total))
+        return (
+            has_number(self.values)
+            or (self.total is not None and has_number(self.total))
+            or (self.standing is not None and has_number(self.standing.rows(self._width)))
+        )
+
+    @property
+    def _width(self) -> int:
+        return len(self.values) // len(self.starts)
+
+    def in_full(self) -> ItemReport:
+        """The same with a row for each hour that is standing, before the others."""
+        if self.standing is None:
+            return self
+        starts = tuple(float(hour * HOUR_SECONDS) for hour in self.standing.told) + self.starts
+        values = self.standing.rows(self._width) + self.values
+        return ItemReport(self.id, starts, values, self.total, None, self.passage)
 
 
 def has_number(row: array[float]) -> bool:

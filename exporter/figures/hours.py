@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from exporter.figures.window import WINDOW_HOURS, AnswerHours, ToldHours
-from exporter.model import HOUR_SECONDS, ItemReport, has_number
+from exporter.model import HOUR_SECONDS, ItemReport, Passage, has_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,14 @@ class Hours:
 
     `first` is the first hour as hours since the epoch. `values` holds one row per hour, `width` metrics
     wide, NaN where X gave no number; an hour of which nothing is known is a row of NaN. The last row
-    always has a number: it is the newest complete hour with at least one metric.
+    always has a number: it is the newest complete hour with at least one metric. `passage` is the text in
+    which X told some of these hours, just as they stand here.
     """
 
     first: int
     width: int
     values: array[float]
+    passage: Passage | None = None
 
     @property
     def count(self) -> int:
@@ -104,6 +106,7 @@ def merge(hours: Hours | None, report: ItemReport, width: int, answer: AnswerHou
     An hour cut by the window or still running when X answered is no hour here, so it never replaces a
     complete one. Hours that the answer does not name stay.
     """
+    report = in_full_for(hours, report)
     told = answer.told(report.starts)
     if told.is_run:
         run = _joined(hours, report, width, told)
@@ -120,24 +123,38 @@ def merge(hours: Hours | None, report: ItemReport, width: int, answer: AnswerHou
     return Merged(packed_hours(known | rows, width), revised)
 
 
+def in_full_for(hours: Hours | None, report: ItemReport) -> ItemReport:
+    """`report`, without rows for what is standing only where that stands in `hours` as it did."""
+    if report.standing is None or (hours is not None and report.standing.values is hours.values):
+        return report
+    return report.in_full()
+
+
 def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours) -> Hours | None:
     """The usual case without a loop: a run of hours that reaches to the newest, known ones before it.
 
     None when it is not that case.
     """
     (first, row), (last, last_row) = told.rows[0], told.rows[-1]
+    while not has_number(report.values[last_row * width : (last_row + 1) * width]):
+        if last == first:
+            return None
+        last, last_row = last - 1, last_row - 1
     oldest = last - WINDOW_HOURS + 1
-    values = report.values[(row + max(0, oldest - first)) * width : (last_row + 1) * width]
+    if first < oldest:
+        first, row = oldest, row + oldest - first
+    values = report.values[row * width : (last_row + 1) * width]
     known_last = oldest - 1 if hours is None else hours.last
-    if known_last > last or not has_number(values[-width:]):
+    if known_last > last or oldest <= known_last < first - 1:
         return None
-    if hours is None or known_last < oldest or oldest >= first:
-        return Hours(max(first, oldest), width, values)
-    if not hours.first < first <= known_last + 1:
-        return None if known_last + 1 < first else Hours(first, width, values)
-    oldest = max(oldest, hours.first)
-    before = hours.values[(oldest - hours.first) * width : (first - hours.first) * width]
-    return Hours(oldest, width, before + values)
+    if hours is not None and hours.first < first and known_last >= oldest:
+        oldest = max(oldest, hours.first)
+        values = hours.between(oldest, first - 1) + values
+        first = oldest
+    passage = report.passage
+    if passage is not None and not first <= passage.first <= passage.first + passage.rows - 1 <= last:
+        passage = None
+    return Hours(first, width, values, passage)
 
 
 def _revised(before: Hours | None, after: Hours) -> int:

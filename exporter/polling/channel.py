@@ -36,7 +36,7 @@ from exporter.xapi.failures import (
 from exporter.xapi.limits import UNTOLD_WAIT_SECONDS, Ledger
 from exporter.xapi.requests import Bounds, PollRequest, poll_request
 from exporter.xapi.server_clock import ServerClock
-from exporter.xapi.wire import decoding
+from exporter.xapi.wire import Known, decoding, nothing_known
 
 
 class Channel:
@@ -107,6 +107,7 @@ class Channel:
         deadline: float,
         waiting: Callable[[bool], None],
         bounds: Bounds | None = None,
+        known: Known = nothing_known,
         most_tries: int = MAX_TRIES,
     ) -> Answered | Failure:
         """Ask X about one batch until it answers, refuses for good, or `deadline` (Unix seconds) is near.
@@ -114,6 +115,7 @@ class Channel:
         Asks for the hours within `bounds`, by default for the newest ones.
         `due` tells how many requests the poll still has to send, this one included. `waiting` is called
         before every wait, with True when it is for a limit, which holds back all other batches as well.
+        What is `known` of items need not be read again where X still says it.
         """
         conversation = Conversation(self._spelling.dialect, most_tries)
         retries = self._with.metrics.retries
@@ -123,7 +125,7 @@ class Channel:
                 return failure
             if conversation.retried is not None:
                 retries.labels(self.account, self.endpoint.value, conversation.retried.value).inc()
-            outcome = await self._attempt(ids, metrics, bounds, conversation)
+            outcome = await self._attempt(ids, metrics, bounds, known, conversation)
             if isinstance(outcome, Answered):
                 self._recovered()
                 return outcome
@@ -157,6 +159,7 @@ class Channel:
         ids: Sequence[str],
         metrics: Sequence[Metric],
         bounds: Bounds | None,
+        known: Known,
         conversation: Conversation,
     ) -> Answered | Failure:
         left = False
@@ -175,12 +178,12 @@ class Channel:
             # Here too when the poll is cancelled, in the queue or under way.
             self.ledger.settled(self._server_clock.now(), taken=left)
         if isinstance(reply, Reply):
-            return await self._read(reply, request, metrics)
+            return await self._read(reply, request, metrics, known)
         self._count(reply.code)
         return reply
 
     async def _read(
-        self, reply: Reply, request: PollRequest, metrics: Sequence[Metric]
+        self, reply: Reply, request: PollRequest, metrics: Sequence[Metric], known: Known
     ) -> Answered | Failure:
         self._server_clock.observe(reply.headers.get("date"), reply.sent_at, reply.received_at)
         now = self._server_clock.now()
@@ -191,7 +194,7 @@ class Channel:
             self._count(str(reply.status))
             return classify(reply.status, reply.headers, reply.body, now)
         try:
-            answer = await self._with.turns.run(decoding(self.endpoint, reply.body, metrics))
+            answer = await self._with.turns.run(decoding(self.endpoint, reply.body, metrics, known))
         except WireError as error:
             self._count("decode")
             return unreadable(error, reply.headers.get("x-transaction-id"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 
-from exporter.figures.hours import Hours, whole_rows
+from exporter.figures.hours import Hours, in_full_for, whole_rows
 from exporter.figures.state import ItemState
 from exporter.figures.window import AnswerHours, AnswerWindow, ToldHours
 from exporter.journal import Bucket, BucketState, SavedState, Told
@@ -63,6 +63,7 @@ class Heard:
     def _buckets(self, report: ItemReport, before: ItemState | None, hours: AnswerHours) -> Iterator[Bucket]:
         known = None if before is None else before.hours
         width = len(self.metrics)
+        report = in_full_for(known, report)
         for hour, row in _news(known, report, width, hours.told(report.starts)):
             yield Bucket(report.id, hour, row, BucketState.COMPLETE)
         for index, hour, is_cut in hours.parts(report.starts):

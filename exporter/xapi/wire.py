@@ -14,13 +14,23 @@ from exporter.vocabulary import Metric
 from exporter.xapi.wire_analytics import (
     decode_media_analytics,
     decode_tweets_analytics,
-    decoding_media_analytics,
-    decoding_tweets_analytics,
+    decoding_analytics,
+    nothing_known,
 )
+from exporter.xapi.requests import INSIGHTS
 from exporter.xapi.wire_insights import decode_insights_28hr, decoding_insights_28hr
+from exporter.xapi.wire_passages import Known
 from exporter.xapi.wire_steps import Steps, finished
 
-__all__ = ["decode", "decode_insights_28hr", "decode_media_analytics", "decode_tweets_analytics"]
+__all__ = [
+    "Known",
+    "decode",
+    "decode_insights_28hr",
+    "decode_media_analytics",
+    "decode_tweets_analytics",
+    "decoding",
+    "nothing_known",
+]
 
 
 def decode(endpoint: Endpoint, body: bytes, metrics: Sequence[Metric]) -> Answer:
@@ -31,14 +41,13 @@ def decode(endpoint: Endpoint, body: bytes, metrics: Sequence[Metric]) -> Answer
     return finished(decoding(endpoint, body, metrics))
 
 
-def decoding(endpoint: Endpoint, body: bytes, metrics: Sequence[Metric]) -> Steps:
-    """As `decode`, in steps."""
-    return _DECODERS[endpoint](body, metrics)
+def decoding(
+    endpoint: Endpoint, body: bytes, metrics: Sequence[Metric], known: Known = nothing_known
+) -> Steps:
+    """As `decode`, in steps.
 
-
-_DECODERS = {
-    Endpoint.MEDIA_ANALYTICS: decoding_media_analytics,
-    Endpoint.INSIGHTS_28HR: decoding_insights_28hr,
-    Endpoint.INSIGHTS_HISTORICAL: decoding_insights_28hr,
-    Endpoint.TWEETS_ANALYTICS: decoding_tweets_analytics,
-}
+    Hours `known` of items, which were read for the same `metrics`, are standing where X still says the same.
+    """
+    if endpoint in INSIGHTS:
+        return decoding_insights_28hr(body, metrics)
+    return decoding_analytics(endpoint, body, metrics, known)

@@ -12,18 +12,19 @@ over: hours are what we ask for.
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Generator, Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 from msgspec.structs import astuple
 
+from exporter.errors import WireError
+from exporter.figures.hours import Hours
 from exporter.model import Answer, Endpoint, ItemReport
 from exporter.vocabulary import Metric, wire_name
 from exporter.xapi.wire_envelope import ABSENT, Envelope, read_envelope
+from exporter.xapi.wire_passages import Known, Series, shortened
 from exporter.xapi.wire_problems import read_problems
 from exporter.xapi.wire_reports import Reports
 from exporter.xapi.wire_steps import Steps, finished
@@ -50,18 +51,15 @@ class _Post(msgspec.Struct, Generic[_Row], gc=False):
 _Entry: TypeAlias = _Media[msgspec.Struct] | _Post[msgspec.Struct]
 _Decoder: TypeAlias = msgspec.json.Decoder[Envelope[_Entry]]
 
+_ID_NAMES = {Endpoint.MEDIA_ANALYTICS: "media_key", Endpoint.TWEETS_ANALYTICS: "id"}
+
 
 def decode_media_analytics(body: bytes, metrics: Sequence[Metric]) -> Answer:
     """Read a 200 of `/2/media/analytics`; rows are as wide as `metrics` and in their order.
 
     :raises WireError: the envelope cannot be read.
     """
-    return finished(decoding_media_analytics(body, metrics))
-
-
-def decoding_media_analytics(body: bytes, metrics: Sequence[Metric]) -> Steps:
-    """As `decode_media_analytics`, in steps."""
-    return _decoding(body, Endpoint.MEDIA_ANALYTICS, metrics)
+    return finished(decoding_analytics(Endpoint.MEDIA_ANALYTICS, body, metrics))
 
 
 def decode_tweets_analytics(body: bytes, metrics: Sequence[Metric]) -> Answer:
@@ -69,32 +67,49 @@ def decode_tweets_analytics(body: bytes, metrics: Sequence[Metric]) -> Answer:
 
     :raises WireError: the envelope cannot be read.
     """
-    return finished(decoding_tweets_analytics(body, metrics))
+    return finished(decoding_analytics(Endpoint.TWEETS_ANALYTICS, body, metrics))
 
 
-def decoding_tweets_analytics(body: bytes, metrics: Sequence[Metric]) -> Steps:
-    """As `decode_tweets_analytics`, in steps."""
-    return _decoding(body, Endpoint.TWEETS_ANALYTICS, metrics)
+def nothing_known(_item_id: str) -> Hours | None:
+    """Whatever the item, nothing is known of it."""
+    return None
 
 
-def _decoding(body: bytes, endpoint: Endpoint, metrics: Sequence[Metric]) -> Steps:
-    fields = [wire_name(metric, endpoint) for metric in metrics]
-    known = tuple(name for name in fields if name is not None)
-    envelope = read_envelope(body, *_decoders(endpoint, known))
+def decoding_analytics(
+    endpoint: Endpoint, body: bytes, metrics: Sequence[Metric], known: Known = nothing_known
+) -> Steps:
+    """As `decode_media_analytics` and `decode_tweets_analytics`, in steps.
+
+    Hours `known`, which were read for the same `metrics`, are standing where X still says the same of them.
+    """
+    decoders = _decoders(endpoint, tuple([wire_name(metric, endpoint) for metric in metrics]))
+    brief = shortened(body, _ID_NAMES[endpoint], known)
     yield
-    reports = yield from _reports(envelope.entries(), len(known))
-    if len(known) < len(fields):
-        reports = tuple(_widened(report, fields) for report in reports)
+    try:
+        envelope = read_envelope(brief.text, *decoders)
+    except WireError:
+        # The whole body tells where in it the fault is.
+        envelope = read_envelope(body, *decoders)
+    yield
+    reports = yield from _reports(envelope.entries(), len(metrics), brief.series)
+    if brief.series:  # a stub turned up where no series is read
+        envelope = read_envelope(body, *decoders)
+        reports = yield from _reports(envelope.entries(), len(metrics), {})
     return Answer(reports, tuple(read_problems(envelope.errors)))
 
 
 @lru_cache(maxsize=64)
-def _decoders(endpoint: Endpoint, fields: tuple[str, ...]) -> tuple[_Decoder, _Decoder]:
+def _decoders(endpoint: Endpoint, fields: tuple[str | None, ...]) -> tuple[_Decoder, _Decoder]:
     # The fields of a row are those asked for, in their order, so a decoded struct is a finished row and
-    # what was not asked for is skipped unread.
-    expected = msgspec.defstruct("_Row", [(name, Value, math.nan) for name in fields], gc=False)
-    tolerant = msgspec.defstruct("_Row", [(name, msgspec.Raw, ABSENT) for name in fields], gc=False)
-    return _decoder(endpoint, expected), _decoder(endpoint, tolerant)
+    # what was not asked for is skipped unread. A metric that the endpoint lacks has its place all the same.
+    columns = [f"column_{number}" for number in range(len(fields))]
+    names = {column: name or f"no {column}" for column, name in zip(columns, fields, strict=True)}
+
+    def row(cell: Any, unknown: object) -> Any:  # noqa: ANN401 - types made at run time
+        told = [(column, cell, unknown) for column in columns]
+        return msgspec.defstruct("_Row", told, rename=names, gc=False)
+
+    return _decoder(endpoint, row(Value, math.nan)), _decoder(endpoint, row(msgspec.Raw, ABSENT))
 
 
 def _decoder(endpoint: Endpoint, row: Any) -> _Decoder:  # noqa: ANN401 - a type made at run time
@@ -102,13 +117,19 @@ def _decoder(endpoint: Endpoint, row: Any) -> _Decoder:  # noqa: ANN401 - a type
     return msgspec.json.Decoder(Envelope[entry[row]])  # type: ignore[valid-type]
 
 
-def _reports(entries: Sequence[_Entry], width: int) -> Generator[None, None, tuple[ItemReport, ...]]:
+def _reports(
+    entries: Sequence[_Entry], width: int, series: dict[str, Series]
+) -> Generator[None, None, tuple[ItemReport, ...]]:
+    """Lay the buckets of each item out in rows. Takes out of `series` those whose stub it meets."""
     reports = Reports()
     unknown = (math.nan,) * width
     packed = RowPacker(width)
-    starts_of = cache(_starts)  # the same 28 timestamps stand in every entry
+    starts_of = cache(_starts)  # the same timestamps stand in every entry
     for entry in entries:
         buckets = entry.timestamped_metrics or []
+        found = series.pop(buckets[0].timestamp or "", None) if buckets else None
+        if found is not None:
+            del buckets[0]
         starts = starts_of(tuple([bucket.timestamp for bucket in buckets]))
         if len(starts) < len(buckets):
             buckets = [bucket for bucket in buckets if unix_seconds(bucket.timestamp) is not None]
@@ -116,6 +137,8 @@ def _reports(entries: Sequence[_Entry], width: int) -> Generator[None, None, tup
         rows = reports.rows(entry.id)
         rows.starts.extend(starts)
         rows.values.extend(packed([unknown if row is None else astuple(row) for row in told]))
+        if found is not None:
+            rows.standing, rows.passage = found.standing, found.passage_with(starts)
         yield
     return reports.finished()
 

@@ -1,0 +1,145 @@
+"""Leaves out of an answer's text what was read an hour ago and still stands there word for word.
+
+X tells 28 hours of every item in every answer, and all but the newest were told in the answer before, nearly
+always in the same words. So the beginning of a series, all but its last hours, is known again by its
+checksum, and a stub takes its place before the rest is read.
+
+Nothing is taken on trust. What is left out is a row of whole buckets, each of which was read when its hour
+became known, so the text is JSON with them where it is JSON with the stub; and the stub turns up where they
+would. In a text of another shape, such as one with spaces, nothing is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import TypeAlias
+
+from xxhash import xxh3_64_intdigest
+
+from exporter.figures.hours import Hours
+from exporter.model import HOUR_SECONDS, Passage, Standing
+
+# What is known of an item from answers read for the same metrics, None where nothing is.
+Known: TypeAlias = Callable[[str], Hours | None]
+
+# The newest hours of a series, which X may restate, are read each time.
+_READ_ANEW = 4
+# A passage has a first hour and something after that.
+_FEWEST = 2
+
+_SERIES = b'","timestamped_metrics":[{'
+_BETWEEN = b"},{"
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """The text of an answer with a stub at the beginning of each of `series`, keyed by the stub's timestamp."""
+
+    text: bytes
+    series: dict[str, Series]
+
+
+def shortened(body: bytes, id_name: str, known: Known) -> Shortened:
+    """`body` without the passages of the hours `known`; `id_name` is the key of an entry's id."""
+    entry = b'{"%b":"' % id_name.encode()
+    parts: list[bytes] = []
+    series: dict[str, Series] = {}
+    seen: set[bytes] = set()
+    done, at = 0, body.find(entry)
+    while at >= 0:
+        id_start = at + len(entry)
+        end = id_end = body.find(b'"', id_start)
+        if body.startswith(_SERIES, id_end):
+            item_id = body[id_start:id_end]
+            if item_id in seen:  # told in several places, it is better read whole
+                return Shortened(body, {})
+            seen.add(item_id)
+            found = _series(body, id_end + len(_SERIES) - 1, known(item_id.decode("latin-1")))
+            stub = f"#{len(series)}"
+            parts += (body[done : found.start], b'{"timestamp":"%b"},' % stub.encode())
+            series[stub] = found
+            done, end = found.rest, found.end
+        at = body.find(entry, end) if end >= 0 else -1
+    return Shortened(b"".join((*parts, body[done:])), series)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Where one item's series stands in the text `body`: from `start`, left out up to `rest`, to a bracket at `end`.
+
+    What is left out tells hours among the known `hours`: those that `passage` tells, but for the first `over`
+    of them, which are not told any more. Nothing is left out where `passage` is None.
+    """
+
+    body: bytes
+    start: int
+    rest: int
+    end: int
+    hours: Hours | None
+    passage: Passage | None
+    over: int
+
+    @property
+    def standing(self) -> Standing | None:
+        """The hours left out, None for none."""
+        if self.hours is None or self.passage is None:
+            return None
+        first = self.passage.first
+        return Standing(
+            self.hours.first, self.hours.values, range(first + self.over, first + self.passage.rows)
+        )
+
+    def passage_with(self, starts: tuple[float, ...]) -> Passage | None:
+        """What to know the series by in the next answer, once the rest of it turned out to start at `starts`.
+
+        None where it cannot be told which bytes tell which hours.
+        """
+        body, known = self.body, self.passage
+        if known is not None and self.over == 0 and len(starts) == _READ_ANEW:
+            return known
+        first = _first_of_run(starts)
+        if first is None or body.count(_BETWEEN, self.rest, self.end) != len(starts) - 1:
+            return None
+        rows = len(starts) - _READ_ANEW
+        if known is not None:
+            if first != known.first + known.rows:
+                return None
+            first = known.first + self.over
+            rows += known.rows - self.over
+        if rows < _FEWEST:
+            return None
+        last = self.end
+        for _ in range(_READ_ANEW):
+            last = body.rfind(_BETWEEN, self.start, last)
+        second, last = body.find(_BETWEEN, self.start) + 2, last + 2
+        whole, rest = _mark(body, self.start, last), _mark(body, second, last)
+        return Passage(first, rows, last - self.start, whole, second - self.start, rest)
+
+
+def _series(body: bytes, start: int, hours: Hours | None) -> Series:
+    passage = None if hours is None else hours.passage
+    # A bracket within a bucket would be taken for the end. Then there are not as many buckets as are read.
+    if passage is not None:
+        # Within the same hour a series begins as it did before; in the next hour, with the second bucket.
+        if _mark(body, start, start + passage.length) == passage.mark:
+            rest = start + passage.length
+            return Series(body, start, rest, body.find(b"]", rest), hours, passage, 0)
+        rest = start + passage.length - passage.cut
+        if _mark(body, start, rest) == passage.rest:
+            return Series(body, start, rest, body.find(b"]", rest), hours, passage, 1)
+    return Series(body, start, start, body.find(b"]", start), None, None, 0)
+
+
+def _mark(body: bytes, start: int, end: int) -> int:
+    return xxh3_64_intdigest(memoryview(body)[start:end])
+
+
+@lru_cache(maxsize=64)
+def _first_of_run(starts: tuple[float, ...]) -> int | None:
+    """The first of the hours that begin at `starts`, None where those do not follow one another."""
+    if not starts or starts[0] % HOUR_SECONDS or any(b - a != HOUR_SECONDS for a, b in pairwise(starts)):
+        return None
+    return int(starts[0] // HOUR_SECONDS)
