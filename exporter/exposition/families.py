@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain, compress
+from typing import TypeAlias
 
 from exporter.exposition.escaping import escape_label_value
 from exporter.exposition.page import Family
@@ -18,6 +20,10 @@ _ID = "\N{NULL}"
 _POLLED = "Polled and held in memory since X limits requests; a scrape never calls X."
 
 
+# The items of a slot, with what X has said about each.
+Shown: TypeAlias = Sequence[tuple[Item, ItemState]]
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """What a rendering needs beside the items.
@@ -28,27 +34,18 @@ class View:
     metrics: tuple[Metric, ...]
     now: float
     stale_after_seconds: float
-    _templates: dict[str, str] = field(default_factory=dict, repr=False)
-
-    def template(self, name: str, metrics: Sequence[Metric]) -> str:
-        """The lines of an item whose `metrics` all have whole numbers, with places for id and numbers."""
-        known = self._templates.get(name)
-        if known is None:
-            lines = [f'{name}{{id="{_ID}",metric="{metric.name}"}} %s\n' for metric in metrics]
-            known = self._templates[name] = "".join(lines)
-        return known
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One family: its head and the function that writes an item's sample lines, empty for none.
+    """One family: its head and the function that writes the sample lines of items, empty for none.
 
     `configured` says that the lines follow from the configuration alone, so that no answer changes them.
     `withdrawn` says that an item has no lines here once its figures are stale.
     """
 
     family: Family
-    lines: Callable[[str, Item, ItemState, View], str]
+    lines: Callable[[str, Shown, View], str]
     configured: bool = False
     withdrawn: bool = False
 
@@ -58,69 +55,80 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value.is_integer() else repr(value)
 
 
-def _per_metric(name: str, item: Item, view: View, metrics: Sequence[Metric], row: Sequence[float]) -> str:
-    """One line per metric that has a number; whole numbers for all of them are the usual case."""
-    try:
-        numbers = tuple(map(int, row))
-    except ValueError:  # a NaN, which stands for no number
-        numbers = ()
-    if numbers == tuple(row):
-        return view.template(name, metrics).replace(_ID, item.id) % numbers
-    head = f'{name}{{id="{item.id}",metric="'
+def _per_metric(
+    name: str, metrics: Sequence[Metric], rows: Sequence[tuple[Item, Sequence[float]]]
+) -> str:
+    """One line for each metric that has a number, item by item; mostly all are whole numbers."""
+    numbers = list(chain.from_iterable([row for _, row in rows]))
+    if all(map(float.is_integer, numbers)):
+        lines = "".join([f'{name}{{id="{_ID}",metric="{metric.name}"}} %d\n' for metric in metrics])
+        around = lines.split(_ID)
+        return "".join([item.id.join(around) for item, _ in rows]) % tuple(numbers)
     return "".join(
         [
-            f'{head}{metric.name}"}} {_number(value)}\n'
+            f'{name}{{id="{item.id}",metric="{metric.name}"}} {_number(value)}\n'
+            for item, row in rows
             for metric, value in zip(metrics, row, strict=True)
             if not math.isnan(value)
         ]
     )
 
 
-def _values(name: str, item: Item, state: ItemState, view: View) -> str:
-    return "" if state.hours is None else _per_metric(name, item, view, view.metrics, state.hours.shown)
+def _values(name: str, shown: Shown, view: View) -> str:
+    rows = [(item, state.hours.shown) for item, state in shown if state.hours is not None]
+    return _per_metric(name, view.metrics, rows)
 
 
-def _sums(name: str, item: Item, state: ItemState, view: View) -> str:
-    if state.hours is None:
-        return ""
-    pairs = zip(view.metrics, state.hours.sums(), strict=True)
-    sums = [total for metric, total in pairs if metric.additive]
-    return _per_metric(name, item, view, [metric for metric in view.metrics if metric.additive], sums)
+def _sums(name: str, shown: Shown, view: View) -> str:
+    rows = [(item, state.hours.sums()) for item, state in shown if state.hours is not None]
+    additive = [metric.additive for metric in view.metrics]
+    if not all(additive):
+        rows = [(item, list(compress(sums, additive))) for item, sums in rows]
+    return _per_metric(name, list(compress(view.metrics, additive)), rows)
 
 
-def _covered(name: str, item: Item, state: ItemState, _view: View) -> str:
-    return "" if state.hours is None else f'{name}{{id="{item.id}"}} {state.hours.covered()}\n'
+def _covered(name: str, shown: Shown, _view: View) -> str:
+    known = [(item.id, state.hours) for item, state in shown if state.hours is not None]
+    return "".join([f'{name}{{id="{item_id}"}} {hours.covered()}\n' for item_id, hours in known])
 
 
-def _reported(name: str, item: Item, state: ItemState, view: View) -> str:
-    return "" if state.total is None else _per_metric(name, item, view, view.metrics, state.total)
+def _reported(name: str, shown: Shown, view: View) -> str:
+    return _per_metric(
+        name, view.metrics, [(item, state.total) for item, state in shown if state.total is not None]
+    )
 
 
-def _bucket_start(name: str, item: Item, state: ItemState, _view: View) -> str:
-    if state.hours is None:
-        return ""
-    return f'{name}{{id="{item.id}"}} {state.hours.shown_start_seconds}\n'
+def _bucket_start(name: str, shown: Shown, _view: View) -> str:
+    known = [(item.id, state.hours) for item, state in shown if state.hours is not None]
+    return "".join([f'{name}{{id="{item_id}"}} {hours.shown_start_seconds}\n' for item_id, hours in known])
 
 
-def _created(name: str, item: Item, _state: ItemState, _view: View) -> str:
-    created = created_timestamp_seconds(item.id)
-    return "" if created is None else f'{name}{{id="{item.id}"}} {_number(created)}\n'
+def _created(name: str, shown: Shown, _view: View) -> str:
+    known = [(item.id, created_timestamp_seconds(item.id)) for item, _ in shown]
+    return "".join(
+        [f'{name}{{id="{item_id}"}} {_number(at)}\n' for item_id, at in known if at is not None]
+    )
 
 
-def _info(name: str, item: Item, _state: ItemState, _view: View) -> str:
+def _info(name: str, shown: Shown, _view: View) -> str:
+    return "".join([f"{name}{{{_info_labels(item)}}} 1\n" for item, _ in shown])
+
+
+def _info_labels(item: Item) -> str:
     labels = [("id", item.id), ("account", item.account), ("name", item.name), *item.labels]
-    text = ",".join(f'{label}="{escape_label_value(value)}"' for label, value in labels)
-    return f"{name}{{{text}}} 1\n"
+    return ",".join([f'{label}="{escape_label_value(value)}"' for label, value in labels])
 
 
-def _up(name: str, item: Item, state: ItemState, _view: View) -> str:
-    return "" if state.up is None else f'{name}{{id="{item.id}"}} {int(state.up)}\n'
+def _up(name: str, shown: Shown, _view: View) -> str:
+    return "".join(
+        [f'{name}{{id="{item.id}"}} {state.up:d}\n' for item, state in shown if state.up is not None]
+    )
 
 
 def _row(
     name: str,
     text: str,
-    lines: Callable[[str, Item, ItemState, View], str],
+    lines: Callable[[str, Shown, View], str],
     *,
     configured: bool = False,
     withdrawn: bool = False,
@@ -184,9 +192,7 @@ ROWS: dict[Kind, tuple[Row, ...]] = {kind: tuple(_rows(kind)) for kind in Kind}
 FAMILIES: tuple[Family, ...] = tuple(row.family for kind in Kind for row in ROWS[kind])
 
 
-def sample_lines(
-    kind: Kind, items: Sequence[tuple[Item, ItemState]], view: View, *, configured: bool
-) -> Iterator[tuple[str, bytes]]:
+def sample_lines(kind: Kind, items: Shown, view: View, *, configured: bool) -> Iterator[tuple[str, bytes]]:
     """Yield each family's name and the sample lines of `items`, each ended by a newline, empty for none.
 
     Of those families that follow from the configuration alone, or of those that answers and time change.
@@ -195,5 +201,4 @@ def sample_lines(
     for row in ROWS[kind]:
         if row.configured is configured:
             shown = fresh if row.withdrawn else items
-            lines = [row.lines(row.family.name, item, state, view) for item, state in shown]
-            yield row.family.name, "".join(lines).encode()
+            yield row.family.name, row.lines(row.family.name, shown, view).encode()

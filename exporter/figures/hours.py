@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from exporter.figures.totals import exact_totals, moved_totals
 from exporter.figures.window import WINDOW_HOURS, AnswerHours, ToldHours
 from exporter.model import HOUR_SECONDS, ItemReport, Passage, has_number
 
@@ -18,13 +19,15 @@ class Hours:
     `first` is the first hour as hours since the epoch. `values` holds one row per hour, `width` metrics
     wide, NaN where X gave no number; an hour of which nothing is known is a row of NaN. The last row
     always has a number: it is the newest complete hour with at least one metric. `passage` is the text in
-    which X told some of these hours, just as they stand here.
+    which X told some of these hours, just as they stand here. `totals` are the sums of the metrics where they
+    are exact and every hour has a number for each.
     """
 
     first: int
     width: int
     values: array[float]
-    passage: Passage | None = None
+    passage: Passage | None = field(default=None, compare=False)
+    totals: array[float] | None = field(default=None, compare=False)
 
     @property
     def count(self) -> int:
@@ -62,6 +65,8 @@ class Hours:
 
     def covered(self) -> int:
         """How many of the 28 hours that end with the hour shown are known, 1 to 28."""
+        if self.totals is not None:
+            return self.count
         for column in range(self.width):
             if not math.isnan(sum(self.values[column :: self.width])):
                 return self.count  # a metric that has a number in every hour, as most have
@@ -69,6 +74,8 @@ class Hours:
 
     def sums(self) -> list[float]:
         """Sum of each metric over the hours known, NaN for a metric no hour has a number for."""
+        if self.totals is not None:
+            return self.totals.tolist()
         values, width = self.values, self.width
         return [_sum(values[column::width]) for column in range(width)]
 
@@ -108,10 +115,9 @@ def merge(hours: Hours | None, report: ItemReport, width: int, answer: AnswerHou
     """
     report = in_full_for(hours, report)
     told = answer.told(report.starts)
-    if told.is_run:
-        run = _joined(hours, report, width, told)
-        if run is not None:
-            return Merged(run, _revised(hours, run))
+    joined = _joined(hours, report, width, told) if told.is_run else None
+    if joined is not None:
+        return joined
     rows = whole_rows(report, width, told)
     if hours is None:
         return Merged(packed_hours(rows, width), 0)
@@ -130,7 +136,7 @@ def in_full_for(hours: Hours | None, report: ItemReport) -> ItemReport:
     return report.in_full()
 
 
-def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours) -> Hours | None:
+def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours) -> Merged | None:
     """The usual case without a loop: a run of hours that reaches to the newest, known ones before it.
 
     None when it is not that case.
@@ -144,33 +150,54 @@ def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours
     if first < oldest:
         first, row = oldest, row + oldest - first
     values = report.values[row * width : (last_row + 1) * width]
-    known_last = oldest - 1 if hours is None else hours.last
-    if known_last > last or oldest <= known_last < first - 1:
-        return None
-    if hours is not None and hours.first < first and known_last >= oldest:
-        oldest = max(oldest, hours.first)
-        values = hours.between(oldest, first - 1) + values
-        first = oldest
     passage = report.passage
-    if passage is not None and not first <= passage.first <= passage.first + passage.rows - 1 <= last:
+    if hours is None or hours.last < oldest:
+        return Merged(Hours(first, width, values, passage, exact_totals(values, width)), 0)
+    if hours.last > last or hours.last < first - 1:
+        return None
+    changes = _changes(hours, first, values)
+    if hours.first < first:
+        oldest = max(oldest, hours.first)
+        values, first = hours.between(oldest, first - 1) + values, oldest
+    if passage is not None and passage.first < first:
         passage = None
-    return Hours(first, width, values, passage)
+    if hours.totals is None:
+        totals = exact_totals(values, width)
+    else:
+        changes.gone.extend(hours.between(hours.first, max(first, hours.first) - 1))
+        totals = moved_totals(hours.totals, changes.gone, changes.come)
+    return Merged(Hours(first, width, values, passage, totals), changes.revised)
 
 
-def _revised(before: Hours | None, after: Hours) -> int:
-    """In how many hours both know `after` says something else than a `before` that said anything."""
-    if before is None:
-        return 0
-    first, last = max(before.first, after.first), min(before.last, after.last)
-    old, new = before.between(first, last).tobytes(), after.between(first, last).tobytes()
-    size = before.width * before.values.itemsize
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """The rows that an answer takes away and those it brings, of hours known and new ones.
+
+    `revised` is how many hours it restates of which there was a number.
+    """
+
+    gone: array[float]
+    come: array[float]
+    revised: int
+
+
+def _changes(hours: Hours, first: int, values: array[float]) -> _Changes:
+    """What changes when `values`, rows of the hours from `first` on, are laid over those of `hours`."""
+    width, since = hours.width, max(first, hours.first)
+    both, end = (since - first) * width, (hours.last + 1 - first) * width
+    come = values[:both] + values[end:]
+    gone = array("d")
+    old, new = hours.between(since, hours.last).tobytes(), values[both:end].tobytes()
+    size = width * values.itemsize
     revised = 0
     while old != new:  # from the newest hour backwards, as X restates few others
-        row = old[-size:]
-        if row != new[-size:] and has_number(array("d", row)):
-            revised += 1
+        row, other = old[-size:], new[-size:]
+        if row != other:
+            gone.frombytes(row)
+            come.frombytes(other)
+            revised += has_number(gone[-width:])
         old, new = old[:-size], new[:-size]
-    return revised
+    return _Changes(gone, come, revised)
 
 
 def whole_rows(report: ItemReport, width: int, told: ToldHours) -> dict[int, array[float]]:
