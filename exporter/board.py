@@ -29,6 +29,9 @@ SLOT_SIZES = {
     Kind.POST: Endpoint.INSIGHTS_28HR.batch_size,
 }
 
+# A fraction of a millisecond.
+_ABSORBED_AT_ONCE = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Watch:
@@ -203,7 +206,8 @@ class Board:
     async def _render(
         self, touched: Sequence[Item], answer: Answer, window: AnswerWindow, width: int
     ) -> _Rendered:
-        changed = dict(await self.turns.take(self._absorbed(touched, answer, window, width)))
+        portions = await self.turns.take(self._absorbed(touched, answer, window, width))
+        changed = dict(chain.from_iterable(portions))
         states = {item_id: state for item_id, (state, _) in changed.items()}
         slots = {slot.key: slot for slot in (self._slot_of[item.id] for item in touched)}
         shown = (item.id for slot in slots.values() for item in slot.items)
@@ -221,14 +225,25 @@ class Board:
 
     def _absorbed(
         self, touched: Sequence[Item], answer: Answer, window: AnswerWindow, width: int
-    ) -> Iterator[tuple[str, tuple[ItemState, int]]]:
-        """Yield each item's id, its state after `answer`, and how many known hours that restated."""
+    ) -> Iterator[list[tuple[str, tuple[ItemState, int]]]]:
+        """Yield, some at a time, items' ids, their states after `answer`, and how many hours that restated."""
         reports = {report.id: report for report in answer.reports}
         problems = _by_item(answer.problems)
         hours = AnswerHours(window)
-        for item in touched:
-            told, complaints = reports.get(item.id), problems.get(item.id, ())
-            yield item.id, absorbed(self._states[item.id], told, complaints, width, hours)
+        for start in range(0, len(touched), _ABSORBED_AT_ONCE):
+            yield [
+                (
+                    item.id,
+                    absorbed(
+                        self._states[item.id],
+                        reports.get(item.id),
+                        problems.get(item.id, ()),
+                        width,
+                        hours,
+                    ),
+                )
+                for item in touched[start : start + _ABSORBED_AT_ONCE]
+            ]
 
     def _pieces(
         self, slot: _Slot, states: Mapping[str, ItemState], now: float, *, configured: bool = False

@@ -9,11 +9,11 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
-_LARGE_BYTES = 256 * 1024
+_LARGE_BYTES = 4 * 1024 * 1024
 
 
 def keep_one_heap() -> None:
-    """One heap for all threads, and none of it for what is large, which goes back to the system by itself."""
+    """One heap for all threads, and nothing in it larger than an answer, so that it does not fray."""
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_M_ARENA_MAX, 1)
