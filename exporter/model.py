@@ -108,16 +108,19 @@ class Passage:
 class Standing:
     """Hours that X told in the words in which it had told them before.
 
-    Of the rows in `values`, which begin with the hour `first`, those of the hours `told`.
+    Of the rows in `values`, `width` metrics wide and beginning with the hour `first`, those of the hours `told`.
     """
 
     first: int
+    width: int
     values: array[float]
     told: range
 
-    def rows(self, width: int) -> array[float]:
+    @property
+    def rows(self) -> array[float]:
         """The rows of the hours told, one after the other."""
-        return self.values[(self.told.start - self.first) * width : (self.told.stop - self.first) * width]
+        start, stop = self.told.start - self.first, self.told.stop - self.first
+        return self.values[start * self.width : stop * self.width]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +147,20 @@ class ItemReport:
         return (
             has_number(self.values)
             or (self.total is not None and has_number(self.total))
-            or (self.standing is not None and has_number(self.standing.rows(self._width)))
+            or (self.standing is not None and has_number(self.standing.rows))
         )
 
-    @property
-    def _width(self) -> int:
-        return len(self.values) // len(self.starts)
+    def followed_by(self, later: ItemReport) -> ItemReport:
+        """What this one tells, then what `later` tells of the same item."""
+        first, second = self.in_full(), later.in_full()
+        return ItemReport(self.id, first.starts + second.starts, first.values + second.values)
 
     def in_full(self) -> ItemReport:
         """The same with a row for each hour that is standing, before the others."""
         if self.standing is None:
             return self
         starts = tuple(float(hour * HOUR_SECONDS) for hour in self.standing.told) + self.starts
-        values = self.standing.rows(self._width) + self.values
+        values = self.standing.rows + self.values
         return ItemReport(self.id, starts, values, self.total, None, self.passage)
 
 

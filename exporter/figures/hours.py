@@ -19,8 +19,8 @@ class Hours:
     `first` is the first hour as hours since the epoch. `values` holds one row per hour, `width` metrics
     wide, NaN where X gave no number; an hour of which nothing is known is a row of NaN. The last row
     always has a number: it is the newest complete hour with at least one metric. `passage` is the text in
-    which X told some of these hours, just as they stand here. `totals` are the sums of the metrics where they
-    are exact and every hour has a number for each.
+    which X told the first of these hours, just as they stand here. `totals` are the sums over those hours, None
+    where they are not exact.
     """
 
     first: int
@@ -65,8 +65,6 @@ class Hours:
 
     def covered(self) -> int:
         """How many of the 28 hours that end with the hour shown are known, 1 to 28."""
-        if self.totals is not None:
-            return self.count
         for column in range(self.width):
             if not math.isnan(sum(self.values[column :: self.width])):
                 return self.count  # a metric that has a number in every hour, as most have
@@ -74,9 +72,12 @@ class Hours:
 
     def sums(self) -> list[float]:
         """Sum of each metric over the hours known, NaN for a metric no hour has a number for."""
-        if self.totals is not None:
-            return self.totals.tolist()
         values, width = self.values, self.width
+        if self.totals is not None and self.passage is not None:
+            rows = range(self.passage.rows * width, len(values), width)
+            sums = list(map(math.fsum, zip(self.totals, *[values[at : at + width] for at in rows], strict=True)))
+            if not math.isnan(sum(sums)):
+                return sums
         return [_sum(values[column::width]) for column in range(width)]
 
     def reshaped(self, columns: Sequence[int | None]) -> Hours | None:
@@ -150,54 +151,48 @@ def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours
     if first < oldest:
         first, row = oldest, row + oldest - first
     values = report.values[row * width : (last_row + 1) * width]
-    passage = report.passage
-    if hours is None or hours.last < oldest:
-        return Merged(Hours(first, width, values, passage, exact_totals(values, width)), 0)
-    if hours.last > last or hours.last < first - 1:
+    known_last = oldest - 1 if hours is None else hours.last
+    if hours is None or known_last < oldest:
+        return Merged(_hours(first, width, values, report.passage, None), 0)
+    if known_last > last or known_last < first - 1:
         return None
-    changes = _changes(hours, first, values)
+    revised = _revised(hours, first, values)
     if hours.first < first:
         oldest = max(oldest, hours.first)
         values, first = hours.between(oldest, first - 1) + values, oldest
-    if passage is not None and passage.first < first:
-        passage = None
-    if hours.totals is None:
-        totals = exact_totals(values, width)
-    else:
-        changes.gone.extend(hours.between(hours.first, max(first, hours.first) - 1))
-        totals = moved_totals(hours.totals, changes.gone, changes.come)
-    return Merged(Hours(first, width, values, passage, totals), changes.revised)
+    return Merged(_hours(first, width, values, report.passage, hours if report.standing else None), revised)
 
 
-@dataclass(slots=True)  # not frozen, which would take thrice the time to make
-class _Changes:
-    """The rows that an answer takes away and those it brings, of hours known and new ones.
+def _hours(
+    first: int, width: int, values: array[float], passage: Passage | None, before: Hours | None
+) -> Hours:
+    """Hours with the totals of their `passage`; the text of that of `before` is in it, but for what is over."""
+    if passage is None or passage.first != first or passage.rows * width > len(values):
+        return Hours(first, width, values)
+    if before is not None and before.passage is not None and before.totals is not None:
+        if passage is before.passage:
+            return Hours(first, width, values, passage, before.totals)
+        further = before.passage.first + before.passage.rows - first
+        if further <= passage.rows:
+            gone = before.between(before.first, first - 1)
+            come = values[further * width : passage.rows * width]
+            return Hours(first, width, values, passage, moved_totals(before.totals, gone, come))
+    return Hours(first, width, values, passage, exact_totals(values[: passage.rows * width], width))
 
-    `revised` is how many hours it restates of which there was a number.
-    """
 
-    gone: array[float]
-    come: array[float]
-    revised: int
-
-
-def _changes(hours: Hours, first: int, values: array[float]) -> _Changes:
-    """What changes when `values`, rows of the hours from `first` on, are laid over those of `hours`."""
+def _revised(hours: Hours, first: int, values: array[float]) -> int:
+    """How many of `hours` with a number are restated by `values`, the rows of the hours from `first` on."""
     width, since = hours.width, max(first, hours.first)
-    both, end = (since - first) * width, (hours.last + 1 - first) * width
-    come = values[:both] + values[end:]
-    gone = array("d")
-    old, new = hours.between(since, hours.last).tobytes(), values[both:end].tobytes()
+    old = hours.between(since, hours.last).tobytes()
+    new = values[(since - first) * width : (hours.last + 1 - first) * width].tobytes()
     size = width * values.itemsize
     revised = 0
     while old != new:  # from the newest hour backwards, as X restates few others
-        row, other = old[-size:], new[-size:]
-        if row != other:
-            gone.frombytes(row)
-            come.frombytes(other)
-            revised += has_number(gone[-width:])
+        row = old[-size:]
+        if row != new[-size:] and has_number(array("d", row)):
+            revised += 1
         old, new = old[:-size], new[:-size]
-    return _Changes(gone, come, revised)
+    return revised
 
 
 def whole_rows(report: ItemReport, width: int, told: ToldHours) -> dict[int, array[float]]:

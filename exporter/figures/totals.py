@@ -1,8 +1,8 @@
-"""Sums over the hours of an item that are carried along: what goes is subtracted, what comes is added.
+"""Sums over hours that are carried along: what goes is subtracted, what comes is added.
 
 They are kept only while they are exact. A float holds every whole number up to 2^53, so adding and subtracting
 whole numbers that are not negative rounds nothing as long as the sums stay below. A fraction, a metric
-without a number or an enormous sum ends that, and the hours are added up anew.
+without a number or an enormous sum ends that, and hours are added up one by one.
 """
 
 from __future__ import annotations
@@ -15,18 +15,14 @@ from operator import add, sub
 _MOST = 2.0**52
 
 
-def exact_totals(values: array[float], width: int) -> array[float] | None:
-    """The sum of each of the `width` columns of `values`, None where they may not be carried along."""
-    if not _are_countable(values):
-        return None
-    return _checked([math.fsum(values[column::width]) for column in range(width)])
+def exact_totals(rows: array[float], width: int) -> array[float] | None:
+    """The sum of each of the `width` columns of `rows`, None where they may not be carried along."""
+    return _checked([math.fsum(rows[column::width]) for column in range(width)]) if _whole(rows) else None
 
 
-def moved_totals(
-    totals: array[float], gone: array[float], come: array[float]
-) -> array[float] | None:
+def moved_totals(totals: array[float], gone: array[float], come: array[float]) -> array[float] | None:
     """`totals` without the rows `gone` and with the rows `come`, None where they may not be carried along."""
-    if not _are_countable(come):
+    if not _whole(come):
         return None
     width = len(totals)
     moved: Iterable[float] = totals
@@ -38,8 +34,8 @@ def moved_totals(
     return _checked(list(moved))
 
 
-def _are_countable(values: array[float]) -> bool:
-    return all(map(float.is_integer, values)) and min(values, default=0.0) >= 0
+def _whole(rows: array[float]) -> bool:
+    return all(map(float.is_integer, rows)) and min(rows, default=0.0) >= 0
 
 
 def _checked(sums: list[float]) -> array[float] | None:

@@ -26,7 +26,6 @@ from exporter.vocabulary import Metric, wire_name
 from exporter.xapi.wire_envelope import ABSENT, Envelope, read_envelope
 from exporter.xapi.wire_passages import Known, Series, shortened
 from exporter.xapi.wire_problems import read_problems
-from exporter.xapi.wire_reports import Reports
 from exporter.xapi.wire_steps import Steps, finished
 from exporter.xapi.wire_values import RowPacker, Value, unix_seconds
 
@@ -123,7 +122,7 @@ def _reports(
     entries: Sequence[_Entry], width: int, series: dict[str, Series]
 ) -> Generator[None, None, tuple[ItemReport, ...]]:
     """Lay the buckets of each item out in rows. Takes out of `series` those whose stub it meets."""
-    reports = Reports()
+    reports: dict[str, ItemReport] = {}
     unknown = (math.nan,) * width
     packed = RowPacker(width)
     starts_of = cache(_starts)  # the same timestamps stand in every entry
@@ -138,12 +137,15 @@ def _reports(
         if len(starts) < len(buckets):
             buckets = [bucket for bucket in buckets if unix_seconds(bucket.timestamp) is not None]
         told = [bucket.metrics for bucket in buckets]
-        rows = reports.rows(entry.id)
-        rows.starts.extend(starts)
-        rows.values.extend(packed([unknown if row is None else astuple(row) for row in told]))
-        if found is not None:
-            rows.standing, rows.passage = found.standing, found.passage_with(starts)
-    return reports.finished()
+        values = packed([unknown if row is None else astuple(row) for row in told])
+        if found is None:
+            report = ItemReport(entry.id, starts, values)
+        else:
+            passage = found.passage_with(starts)
+            report = ItemReport(entry.id, starts, values, None, found.standing, passage)
+        before = reports.get(entry.id)
+        reports[entry.id] = report if before is None else before.followed_by(report)
+    return tuple(reports.values())
 
 
 def _starts(timestamps: tuple[str | None, ...]) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -58,8 +58,8 @@ def shortened(body: bytes, id_name: str, known: Known) -> Shortened:
                 return Shortened(body, {})
             seen.add(item_id)
             found = _series(body, id_end + len(_SERIES) - 1, known(item_id.decode("latin-1")))
-            stub = f"#{len(series)}"
-            parts += (body[done : found.start], b'{"timestamp":"%b"},' % stub.encode())
+            stub, text = _stub(len(series))
+            parts += (body[done : found.start], text)
             series[stub] = found
             done, end = found.rest, found.end
         at = body.find(entry, end) if end >= 0 else -1
@@ -88,9 +88,8 @@ class Series:
         if self.hours is None or self.passage is None:
             return None
         first = self.passage.first
-        return Standing(
-            self.hours.first, self.hours.values, range(first + self.over, first + self.passage.rows)
-        )
+        told = range(first + self.over, first + self.passage.rows)
+        return Standing(self.hours.first, self.hours.width, self.hours.values, told)
 
     def passage_with(self, starts: tuple[float, ...]) -> Passage | None:
         """What to know the series by in the next answer, once the rest of it turned out to start at `starts`.
@@ -131,6 +130,13 @@ def _series(body: bytes, start: int, hours: Hours | None) -> Series:
         if _mark(body, start, rest) == passage.rest:
             return Series(body, start, rest, body.find(b"]", rest), hours, passage, 1)
     return Series(body, start, start, body.find(b"]", start), None, None, 0)
+
+
+@cache
+def _stub(number: int) -> tuple[str, bytes]:
+    """The timestamp of a stub, and the stub."""
+    timestamp = f"#{number}"
+    return timestamp, b'{"timestamp":"%b"},' % timestamp.encode()
 
 
 def _mark(body: bytes, start: int, end: int) -> int:

@@ -6,7 +6,7 @@ import math
 from array import array
 from dataclasses import dataclass, field
 
-from exporter.model import ItemReport, Passage, Standing
+from exporter.model import ItemReport
 
 
 @dataclass(slots=True)
@@ -16,8 +16,6 @@ class Rows:
     starts: list[float] = field(default_factory=list)
     values: array[float] = field(default_factory=lambda: array("d"))
     total: array[float] | None = None
-    standing: Standing | None = None
-    passage: Passage | None = None
 
     def add_total(self, row: array[float]) -> None:
         """Take `row` as the item's total; a number in it wins over one told before in this answer."""
@@ -44,8 +42,6 @@ class Reports:
     def finished(self) -> tuple[ItemReport, ...]:
         """One report per item."""
         return tuple(
-            ItemReport(
-                item_id, tuple(rows.starts), rows.values, rows.total, rows.standing, rows.passage
-            )
+            ItemReport(item_id, tuple(rows.starts), rows.values, rows.total)
             for item_id, rows in self._items.items()
         )
