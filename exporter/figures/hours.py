@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import add
 
 from exporter.figures.totals import exact_totals, moved_totals
 from exporter.figures.window import WINDOW_HOURS, AnswerHours, ToldHours
@@ -20,7 +21,7 @@ class Hours:
     wide, NaN where X gave no number; an hour of which nothing is known is a row of NaN. The last row
     always has a number: it is the newest complete hour with at least one metric. `passage` is the text in
     which X told the first of these hours, just as they stand here. `totals` are the sums over those hours, None
-    where they are not exact.
+    where they are not exact. `known` is how many hours have a number, None where that is not counted yet.
     """
 
     first: int
@@ -28,6 +29,7 @@ class Hours:
     values: array[float]
     passage: Passage | None = field(default=None, compare=False)
     totals: array[float] | None = field(default=None, compare=False)
+    known: int | None = field(default=None, compare=False)
 
     @property
     def count(self) -> int:
@@ -65,6 +67,8 @@ class Hours:
 
     def covered(self) -> int:
         """How many of the 28 hours that end with the hour shown are known, 1 to 28."""
+        if self.known is not None:
+            return self.known
         for column in range(self.width):
             if not math.isnan(sum(self.values[column :: self.width])):
                 return self.count  # a metric that has a number in every hour, as most have
@@ -74,10 +78,12 @@ class Hours:
         """Sum of each metric over the hours known, NaN for a metric no hour has a number for."""
         values, width = self.values, self.width
         if self.totals is not None and self.passage is not None:
-            rows = range(self.passage.rows * width, len(values), width)
-            sums = list(map(math.fsum, zip(self.totals, *[values[at : at + width] for at in rows], strict=True)))
-            if not math.isnan(sum(sums)):
-                return sums
+            sums: Iterable[float] = self.totals
+            for start in range(self.passage.rows * width, len(values), width):
+                sums = map(add, sums, values[start : start + width])
+            whole = list(sums)
+            if all(map(float.is_integer, whole)):  # so nothing was rounded, and nothing is unknown
+                return whole
         return [_sum(values[column::width]) for column in range(width)]
 
     def reshaped(self, columns: Sequence[int | None]) -> Hours | None:
@@ -100,7 +106,7 @@ def _sum(column: array[float]) -> float:
     return math.fsum(known) if known else math.nan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Merged:
     """Hours after an answer, and how many of those known before it restated with other numbers."""
 
@@ -169,15 +175,26 @@ def _hours(
     """Hours with the totals of their `passage`; the text of that of `before` is in it, but for what is over."""
     if passage is None or passage.first != first or passage.rows * width > len(values):
         return Hours(first, width, values)
+    totals = _totals(first, width, values, passage, before)
+    if totals is None:
+        return Hours(first, width, values, passage)
+    others = range(passage.rows * width, len(values), width)
+    known = sum([has_number(values[start : start + width]) for start in others], passage.rows)
+    return Hours(first, width, values, passage, totals, known)
+
+
+def _totals(
+    first: int, width: int, values: array[float], passage: Passage, before: Hours | None
+) -> array[float] | None:
     if before is not None and before.passage is not None and before.totals is not None:
         if passage is before.passage:
-            return Hours(first, width, values, passage, before.totals)
+            return before.totals
         further = before.passage.first + before.passage.rows - first
         if further <= passage.rows:
             gone = before.between(before.first, first - 1)
             come = values[further * width : passage.rows * width]
-            return Hours(first, width, values, passage, moved_totals(before.totals, gone, come))
-    return Hours(first, width, values, passage, exact_totals(values[: passage.rows * width], width))
+            return moved_totals(before.totals, gone, come)
+    return exact_totals(values[: passage.rows * width], width)
 
 
 def _revised(hours: Hours, first: int, values: array[float]) -> int:
