@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from exporter.board import Absorbed
 from exporter.figures.state import ItemState
@@ -17,7 +17,7 @@ OUTAGE_SECONDS = 3600.0
 REMEMBERED_HOURS = 6
 
 
-def first_sights(before: ItemState, after: ItemState) -> Iterator[int]:
+def first_sights(before: ItemState, after: ItemState) -> Sequence[int]:
     """The hours (since the epoch) that an answer was the first to tell whole, oldest first.
 
     `before` and `after` are the item's states around the answer. None of an item of which no hour was known:
@@ -25,11 +25,14 @@ def first_sights(before: ItemState, after: ItemState) -> Iterator[int]:
     """
     old, new = before.hours, after.hours
     if old is None or new is None:
-        return
+        return ()
+    hours = range(old.last + 1, new.last + 1)
     gaps = [] if old.covered() == old.count else [hour for hour, row in old.rows() if not has_number(row)]
-    for hour in (*gaps, *range(old.last + 1, new.last + 1)):
-        if hour >= new.first and has_number(new.between(hour, hour)):
-            yield hour
+    if not hours and not gaps:
+        return ()
+    return [
+        hour for hour in (*gaps, *hours) if hour >= new.first and has_number(new.between(hour, hour))
+    ]
 
 
 class Delays:

@@ -44,6 +44,8 @@ class Patience:
 
     def learn(self, asked: Iterable[Item], answer: Answer, now: float) -> None:
         """Take the answer to a request for the items `asked`, received at `now`."""
+        if not answer.problems and not self._ask_at and not self._unknown_since:
+            return
         told = {report.id for report in answer.reports if report.carries_data}
         complaints: dict[str | None, set[ItemErrorType]] = {}
         for problem in answer.problems:

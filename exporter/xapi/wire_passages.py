@@ -26,7 +26,7 @@ from exporter.model import HOUR_SECONDS, Passage, Standing
 Known: TypeAlias = Callable[[str], Hours | None]
 
 # The newest hours of a series, which X may restate, are read each time.
-_READ_ANEW = 4
+_READ_ANEW = 3
 # A passage has a first hour and something after that.
 _FEWEST = 2
 
