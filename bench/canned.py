@@ -10,9 +10,9 @@ import asyncio
 import gzip
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import formatdate
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
 from exporter.model import HOUR_SECONDS
@@ -24,80 +24,84 @@ HOURS = 28
 
 # How many items differ from one another; more would only cost time to make.
 _POOL = 60
-# A batch asked again gets the next of so many answers. They differ in the newest hours, as X's do, so that
-# every poll changes every item.
+# Asked again for the same hours, X tells the newest three otherwise, in one of so many ways; asked an hour later,
+# it tells a new hour and restates the two before it. So every poll changes three hours of every item.
 _VARIANTS = 3
-_REVISED_HOURS = 3
+_RESTATED_HOURS = 3
 _MOST_CACHED = 400
+_SETTLED = -1
 
 
 class Answers:
     """Bodies for lists of ids: the same shape, size and kind of numbers as X's."""
 
-    def __init__(self, now: float, seed: int) -> None:
-        chance = random.Random(seed)
-        end = int(now // HOUR_SECONDS) * HOUR_SECONDS
-        labels = [_rfc3339(end - (HOURS - hour) * HOUR_SECONDS) for hour in range(HOURS)]
+    def __init__(self, now: float) -> None:
         # A sliding answer ends with the running hour.
-        sliding = [*labels[1:], _rfc3339(end)]
-        self._media = [_media_entry(labels, chance) for _ in range(_POOL)]
-        self._posts = [_post_entries(sliding, chance) for _ in range(_POOL)]
-        self._asked: dict[str, int] = {}
-        self._cached: dict[tuple[str, int, bool], bytes] = {}
+        self._sliding_end = int(now // HOUR_SECONDS) * HOUR_SECONDS + HOUR_SECONDS
+        self._asked: dict[str, tuple[int, int]] = {}
+        self._cached: dict[tuple[str, int, int, bool, bool], bytes] = {}
 
     def body(self, path: str, query: Mapping[str, str], *, packed: bool) -> bytes:
         """The answer to one request, as gzip if `packed`."""
         joined = query["media_keys"] if path == MEDIA_PATH else query["tweet_ids"]
-        turn = self._asked[joined] = (self._asked.get(joined, -1) + 1) % _VARIANTS
-        key = (joined, turn, packed)
+        end = _unix_seconds(query["end_time"]) if path == MEDIA_PATH else self._sliding_end
+        end_before, turn_before = self._asked.get(joined, (end, -1))
+        turn = (turn_before + 1) % _VARIANTS
+        self._asked[joined] = end, turn
+        key = (joined, end, turn, end == end_before, packed)
         if key not in self._cached:
             if len(self._cached) >= _MOST_CACHED:
                 self._cached.clear()
-            text = self._text(path, joined.split(","), turn).encode()
+            text = _text(path, joined.split(","), end, turn, again=end == end_before).encode()
             self._cached[key] = gzip.compress(text, 1) if packed else text
         return self._cached[key]
 
-    def _text(self, path: str, ids: Sequence[str], turn: int) -> str:
-        pool = self._media if path == MEDIA_PATH else self._posts
-        entries = ",".join(pool[place % _POOL][turn].replace("@", item) for place, item in enumerate(ids))
-        if path == MEDIA_PATH:
-            return f'{{"data":[{entries}]}}'
-        return f'{{"data":[{{"measurement":{{"metrics_time_series":[{entries}]}}}}]}}'
+
+def _text(path: str, ids: Sequence[str], end: int, turn: int, *, again: bool) -> str:
+    pool = [_entries(path, place, end, turn, again=again) for place in range(min(len(ids), _POOL))]
+    entries = ",".join(pool[place % _POOL].replace("@", item) for place, item in enumerate(ids))
+    if path == MEDIA_PATH:
+        return f'{{"data":[{entries}]}}'
+    return f'{{"data":[{{"measurement":{{"metrics_time_series":[{entries}]}}}}]}}'
 
 
-def _media_entry(labels: Sequence[str], chance: random.Random) -> list[str]:
-    """One media's entry, in every variant."""
-
-    def bucket(at: str) -> str:
-        fields = ",".join(f'"{metric.wire}":{_amount(chance)}' for metric in MEDIA_METRICS)
-        return f'{{"timestamp":"{at}","metrics":{{{fields}}}}}'
-
-    return [f'{{"media_key":"@","timestamped_metrics":[{buckets}]}}' for buckets in _variants(labels, bucket)]
-
-
-def _post_entries(labels: Sequence[str], chance: random.Random) -> list[str]:
-    """One post's entries, in every variant."""
-
-    def bucket(at: str) -> str:
-        figures = ",".join(
-            f'{{"metric_type":"{metric.wire}","metric_value":{_amount(chance)}}}' for metric in POST_METRICS
-        )
-        return (
-            f'{{"tweet_id":"@","value":{{"metric_values":[{figures}],'
-            f'"timestamp":{{"iso8601_time":"{at}"}}}}}}'
-        )
-
-    return list(_variants(labels, bucket))
+def _entries(path: str, place: int, end: int, turn: int, *, again: bool) -> str:
+    """What is told of one item; its id is left open."""
+    restated = _RESTATED_HOURS if again else _RESTATED_HOURS - 1
+    variants = [_SETTLED] * (HOURS - restated) + [turn] * restated
+    starts = range(end - HOURS * HOUR_SECONDS, end, HOUR_SECONDS)
+    bucket = _media_bucket if path == MEDIA_PATH else _post_bucket
+    buckets = ",".join(map(bucket, [place] * HOURS, starts, variants))
+    if path == MEDIA_PATH:
+        return f'{{"media_key":"@","timestamped_metrics":[{buckets}]}}'
+    return buckets
 
 
-def _variants(labels: Sequence[str], bucket: Callable[[str], str]) -> Iterator[str]:
-    settled = [bucket(at) for at in labels[:-_REVISED_HOURS]]
-    for _ in range(_VARIANTS):
-        yield ",".join([*settled, *(bucket(at) for at in labels[-_REVISED_HOURS:])])
+@lru_cache(maxsize=20_000)
+def _media_bucket(place: int, start: int, variant: int) -> str:
+    chance = random.Random(f"{place} {start} {variant}")
+    fields = ",".join(f'"{metric.wire}":{_amount(chance)}' for metric in MEDIA_METRICS)
+    return f'{{"timestamp":"{_rfc3339(start)}","metrics":{{{fields}}}}}'
+
+
+@lru_cache(maxsize=20_000)
+def _post_bucket(place: int, start: int, variant: int) -> str:
+    chance = random.Random(f"{place} {start} {variant}")
+    figures = ",".join(
+        f'{{"metric_type":"{metric.wire}","metric_value":{_amount(chance)}}}' for metric in POST_METRICS
+    )
+    return (
+        f'{{"tweet_id":"@","value":{{"metric_values":[{figures}],'
+        f'"timestamp":{{"iso8601_time":"{_rfc3339(start)}"}}}}}}'
+    )
 
 
 def _amount(chance: random.Random) -> int:
     return int(10 ** chance.uniform(0, 5))
+
+
+def _unix_seconds(timestamp: str) -> int:
+    return int(datetime.fromisoformat(timestamp).timestamp())
 
 
 def _rfc3339(seconds: float) -> str:
@@ -128,14 +132,15 @@ class _Connection(asyncio.Protocol):
         body = self._answers.body(target.path, dict(parse_qsl(target.query)), packed=packed)
         encoding = "content-encoding: gzip\r\n" if packed else ""
         yield (
-            f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: {formatdate(usegmt=True)}\r\n"
+            # No date: the exporter of some rows lives ahead of it.
+            f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
             f"{encoding}content-length: {len(body)}\r\n\r\n"
         ).encode()
         yield body
 
 
 async def _serve() -> None:
-    answers = Answers(time.time(), seed=28)
+    answers = Answers(time.time())
     server = await asyncio.get_running_loop().create_server(lambda: _Connection(answers), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -23,7 +24,7 @@ from exporter.config.settings import Config
 from exporter.daemon import build_engine
 from exporter.engine import Engine
 from exporter.logs import silent_logger
-from exporter.model import Item, Kind
+from exporter.model import HOUR_SECONDS, Item, Kind
 from exporter.polling.feed import Feed
 from exporter.reality import real_world
 from exporter.web.addresses import bind
@@ -50,12 +51,23 @@ def config(port: int, media: int, posts: int, folder: Path) -> Config:
     return dataclasses.replace(loaded, accounts=(account,))
 
 
+class Clock:
+    """This machine's clock, ahead by as many seconds as is said."""
+
+    def __init__(self) -> None:
+        self.ahead_seconds = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_seconds
+
+
 class Ours:
     """The commands of this contestant; CPU is that of the whole process, all threads of it."""
 
-    def __init__(self, engine: Engine, world: World) -> None:
+    def __init__(self, engine: Engine, world: World, clock: Clock) -> None:
         self._engine = engine
         self._world = world
+        self._clock = clock
         self._busy: asyncio.Task[int] | None = None
 
     @property
@@ -71,6 +83,14 @@ class Ours:
             "cpu": (time.process_time() - cpu) / times,
             "wall": (time.perf_counter() - wall) / times,
         }
+
+    async def poll_hourly(self, times: int) -> dict[str, float]:
+        """Poll everything `times` times, each time an hour later; the CPU and wall seconds of one such poll."""
+        taken = []
+        for _ in range(times):
+            self._clock.ahead_seconds += HOUR_SECONDS
+            taken.append(await self.poll(1))
+        return {name: statistics.mean(each[name] for each in taken) for name in ("cpu", "wall")}
 
     async def change(self, _argument: None) -> float:
         """Poll one batch, so that its figures change; CPU seconds."""
@@ -109,7 +129,7 @@ class Ours:
         return resident_mb(os.getpid())
 
     async def _poll(self, items: tuple[Item, ...]) -> None:
-        result = await self._feed.poll(items, time.time() + 3600, most_rounds=1)
+        result = await self._feed.poll(items, self._clock() + HOUR_SECONDS, most_rounds=1)
         self._world.tidy()
         if result.failures:
             raise RuntimeError(f"the canned API failed: {next(iter(result.failures.values()))}")
@@ -125,16 +145,18 @@ class Ours:
 
 
 async def _serve(configured: Config, *, keep_history: bool) -> None:
-    world = real_world()
+    clock = Clock()
+    world = dataclasses.replace(real_world(), clock=clock)
     engine = build_engine(world, silent_logger(), keep_history=keep_history)
     await engine.apply(configured)
-    ours = Ours(engine, world)
+    ours = Ours(engine, world, clock)
     services = WebServices(
         engine.page, engine.metrics.registry, engine.board.withdraw_stale, lambda: engine.ready
     )
     async with WebServer(build_app(services), [bind("127.0.0.1", 0)]) as server:
         commands: dict[str, Command] = {
             "poll": ours.poll,
+            "poll_hourly": ours.poll_hourly,
             "change": ours.change,
             "render": ours.render,
             "keep_polling": ours.keep_polling,

@@ -58,8 +58,10 @@ class Delays:
                 continue
             for hour in first_sights(before, after):
                 delay_seconds = window.received_at - (hour + 1) * HOUR_SECONDS
-                self._by_hour.setdefault(hour, Counter())[delay_seconds] += 1
                 told.append(delay_seconds)
+                if hour not in self._by_hour:
+                    self._by_hour[hour] = Counter()
+                self._by_hour[hour][delay_seconds] += 1
         for hour in sorted(self._by_hour)[:-REMEMBERED_HOURS]:
             del self._by_hour[hour]
         return told

@@ -24,7 +24,7 @@ from exporter.figures.hours import Hours
 from exporter.model import Answer, Endpoint, ItemReport
 from exporter.vocabulary import Metric, wire_name
 from exporter.xapi.wire_envelope import ABSENT, Envelope, read_envelope
-from exporter.xapi.wire_passages import Known, Series, shortened
+from exporter.xapi.wire_passages import Known, Shortened, shortened
 from exporter.xapi.wire_problems import read_problems
 from exporter.xapi.wire_steps import Steps, finished
 from exporter.xapi.wire_values import RowPacker, Value, unix_seconds
@@ -92,10 +92,10 @@ def decoding_analytics(
     except WireError:
         # The whole body tells where in it the fault is.
         envelope = read_envelope(body, *decoders)
-    reports = yield from _reports(envelope.entries(), len(metrics), brief.series)
-    if brief.series:  # a stub turned up where no series is read
+    reports = yield from _reports(envelope.entries(), len(metrics), brief)
+    if brief.known:  # a stub turned up where no series is read
         envelope = read_envelope(body, *decoders)
-        reports = yield from _reports(envelope.entries(), len(metrics), {})
+        reports = yield from _reports(envelope.entries(), len(metrics), Shortened(body, {}, {}))
     return Answer(reports, tuple(read_problems(envelope.errors)))
 
 
@@ -119,9 +119,9 @@ def _decoder(endpoint: Endpoint, row: Any) -> _Decoder:  # noqa: ANN401 - a type
 
 
 def _reports(
-    entries: Sequence[_Entry], width: int, series: dict[str, Series]
+    entries: Sequence[_Entry], width: int, brief: Shortened
 ) -> Generator[None, None, tuple[ItemReport, ...]]:
-    """Lay the buckets of each item out in rows. Takes out of `series` those whose stub it meets."""
+    """Lay the buckets of each item out in rows. Takes out of `brief.known` what stubs it meets."""
     reports: dict[str, ItemReport] = {}
     unknown = (math.nan,) * width
     packed = RowPacker(width)
@@ -130,19 +130,22 @@ def _reports(
         if place % _READ_AT_ONCE == 0:
             yield
         buckets = entry.timestamped_metrics or []
-        found = series.pop(buckets[0].timestamp or "", None) if buckets else None
-        if found is not None:
+        series = brief.known.pop(buckets[0].timestamp or "", None) if buckets else None
+        if series is None:
+            series = brief.new.get(entry.id)
+        else:
             del buckets[0]
         starts = starts_of(tuple([bucket.timestamp for bucket in buckets]))
-        if len(starts) < len(buckets):
+        whole = len(starts) == len(buckets)
+        if not whole:
             buckets = [bucket for bucket in buckets if unix_seconds(bucket.timestamp) is not None]
         told = [bucket.metrics for bucket in buckets]
         values = packed([unknown if row is None else astuple(row) for row in told])
-        if found is None:
+        if series is None:
             report = ItemReport(entry.id, starts, values)
         else:
-            passage = found.passage_with(starts)
-            report = ItemReport(entry.id, starts, values, None, found.standing, passage)
+            passage = series.passage_with(starts, 2 * len(told) - told.count(None) if whole else 0)
+            report = ItemReport(entry.id, starts, values, None, series.standing, passage)
         before = reports.get(entry.id)
         reports[entry.id] = report if before is None else before.followed_by(report)
     return tuple(reports.values())

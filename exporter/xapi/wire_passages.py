@@ -36,34 +36,48 @@ _BETWEEN = b"},{"
 
 @dataclass(frozen=True, slots=True)
 class Shortened:
-    """The text of an answer with a stub at the beginning of each of `series`, keyed by the stub's timestamp."""
+    """The text of an answer, and where its series stand.
+
+    Those in `known` have a stub for what is known of them, whose timestamp is the key. Those in `new`, by the id
+    of their item, stand there whole.
+    """
 
     text: bytes
-    series: dict[str, Series]
+    known: dict[str, Series]
+    new: dict[str, Series]
 
 
-def shortened(body: bytes, id_name: str, known: Known) -> Shortened:
-    """`body` without the passages of the hours `known`; `id_name` is the key of an entry's id."""
+def shortened(body: bytes, id_name: str, hours_of: Known) -> Shortened:
+    """`body` without the passages of the hours known; `id_name` is the key of an entry's id."""
     entry = b'{"%b":"' % id_name.encode()
     parts: list[bytes] = []
-    series: dict[str, Series] = {}
-    seen: set[bytes] = set()
-    done, at = 0, body.find(entry)
+    known: dict[str, Series] = {}
+    new: dict[str, Series] = {}
+    seen: set[str] = set()
+    done, over = 0, 0
+    at = body.find(entry)
     while at >= 0:
         id_start = at + len(entry)
         end = id_end = body.find(b'"', id_start)
         if body.startswith(_SERIES, id_end):
-            item_id = body[id_start:id_end]
+            item_id = body[id_start:id_end].decode("latin-1")
             if item_id in seen:  # told in several places, it is better read whole
-                return Shortened(body, {})
+                return Shortened(body, {}, {})
             seen.add(item_id)
-            found = _series(body, id_end + len(_SERIES) - 1, known(item_id.decode("latin-1")))
-            stub, text = _stub(len(series))
-            parts += (body[done : found.start], text)
-            series[stub] = found
-            done, end = found.rest, found.end
+            start = id_end + len(_SERIES) - 1
+            hours = hours_of(item_id)
+            series = _series(body, start, hours, over)
+            end = series.end
+            if series.passage is not None:
+                over = series.over  # the same for all others, mostly
+                stub, text = _stub(len(known))
+                parts += (body[done:start], text)
+                known[stub] = series
+                done = series.rest
+            elif hours is not None:  # the first answer about an item is often the only one
+                new[item_id] = series
         at = body.find(entry, end) if end >= 0 else -1
-    return Shortened(b"".join((*parts, body[done:])), series)
+    return Shortened(b"".join((*parts, body[done:])) if parts else body, known, new)
 
 
 @dataclass(slots=True)  # not frozen, which would take thrice the time to make, a hundred times an answer
@@ -91,16 +105,20 @@ class Series:
         told = range(first + self.over, first + self.passage.rows)
         return Standing(self.hours.first, self.hours.width, self.hours.values, told)
 
-    def passage_with(self, starts: tuple[float, ...]) -> Passage | None:
-        """What to know the series by in the next answer, once the rest of it turned out to start at `starts`.
+    def passage_with(self, starts: tuple[float, ...], objects: int) -> Passage | None:
+        """What to know the series by in the next answer.
 
-        None where it cannot be told which bytes tell which hours.
+        The rest of it turned out to tell buckets that start at `starts`, in so many JSON `objects`. None where it
+        cannot be told which bytes tell which hours.
         """
         body, known = self.body, self.passage
         if known is not None and self.over == 0 and len(starts) == _READ_ANEW:
             return known
+        # With no other brace in the text, each that follows a comma begins a bucket.
+        if body.count(b"{", self.rest, self.end) != objects:
+            return None
         first = _first_of_run(starts)
-        if first is None or body.count(_BETWEEN, self.rest, self.end) != len(starts) - 1:
+        if first is None:
             return None
         rows = len(starts) - _READ_ANEW
         if known is not None:
@@ -118,17 +136,15 @@ class Series:
         return Passage(first, rows, last - self.start, whole, second - self.start, rest)
 
 
-def _series(body: bytes, start: int, hours: Hours | None) -> Series:
+def _series(body: bytes, start: int, hours: Hours | None, over: int) -> Series:
+    """The series at `start`, known or not; where the others begin their passage `over` hours later, it may too."""
     passage = None if hours is None else hours.passage
-    # A bracket within a bucket would be taken for the end. Then there are not as many buckets as are read.
     if passage is not None:
         # Within the same hour a series begins as it did before; in the next hour, with the second bucket.
-        if _mark(body, start, start + passage.length) == passage.mark:
-            rest = start + passage.length
-            return Series(body, start, rest, body.find(b"]", rest), hours, passage, 0)
-        rest = start + passage.length - passage.cut
-        if _mark(body, start, rest) == passage.rest:
-            return Series(body, start, rest, body.find(b"]", rest), hours, passage, 1)
+        for gone in (over, 1 - over):
+            rest = start + passage.length - (passage.cut if gone else 0)
+            if _mark(body, start, rest) == (passage.rest if gone else passage.mark):
+                return Series(body, start, rest, body.find(b"]", rest), hours, passage, gone)
     return Series(body, start, start, body.find(b"]", start), None, None, 0)
 
 
