@@ -189,26 +189,23 @@ def _totals(
     if before is not None and before.passage is not None and before.totals is not None:
         if passage is before.passage:
             return before.totals
-        further = before.passage.first + before.passage.rows - first
-        if further <= passage.rows:
-            gone = before.between(before.first, first - 1)
-            come = values[further * width : passage.rows * width]
-            return moved_totals(before.totals, gone, come)
+        if first == before.first + 1 and passage.rows == before.passage.rows:
+            end = passage.rows * width
+            return moved_totals(before.totals, before.values[:width], values[end - width : end])
     return exact_totals(values[: passage.rows * width], width)
 
 
 def _revised(hours: Hours, first: int, values: array[float]) -> int:
     """How many of `hours` with a number are restated by `values`, the rows of the hours from `first` on."""
     width, since = hours.width, max(first, hours.first)
-    old = hours.between(since, hours.last).tobytes()
-    new = values[(since - first) * width : (hours.last + 1 - first) * width].tobytes()
-    size = width * values.itemsize
-    revised = 0
-    while old != new:  # from the newest hour backwards, as X restates few others
-        row = old[-size:]
-        if row != new[-size:] and has_number(array("d", row)):
+    old = hours.values[(since - hours.first) * width :].tobytes()
+    new = values[(since - first) * width :].tobytes()
+    size, at, revised = width * values.itemsize, len(old), 0
+    while old[:at] != new[:at]:  # from the newest hour backwards, as X restates few others
+        row = old[at - size : at]
+        if row != new[at - size : at] and has_number(array("d", row)):
             revised += 1
-        old, new = old[:-size], new[:-size]
+        at -= size
     return revised
 
 

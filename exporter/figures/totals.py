@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable
-from operator import add, sub
 
 _MOST = 2.0**52
 
@@ -21,17 +19,11 @@ def exact_totals(rows: array[float], width: int) -> array[float] | None:
 
 
 def moved_totals(totals: array[float], gone: array[float], come: array[float]) -> array[float] | None:
-    """`totals` without the rows `gone` and with the rows `come`, None where they may not be carried along."""
+    """`totals` without the row `gone` and with the row `come`, None where they may not be carried along."""
     if not _whole(come):
         return None
-    width = len(totals)
-    moved: Iterable[float] = totals
-    # What comes is added first, so that no sum on the way is negative.
-    for start in range(0, len(come), width):
-        moved = map(add, moved, come[start : start + width])
-    for start in range(0, len(gone), width):
-        moved = map(sub, moved, gone[start : start + width])
-    return _checked(list(moved))
+    rows = zip(totals, come, gone, strict=True)
+    return _checked([total + more - less for total, more, less in rows])
 
 
 def _whole(rows: array[float]) -> bool:

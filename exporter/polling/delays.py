@@ -56,15 +56,16 @@ class Delays:
             asked_before = before.answered_at
             if asked_before is None or window.received_at - asked_before > every_seconds + OUTAGE_SECONDS:
                 continue
-            for hour in first_sights(before, after):
-                delay_seconds = window.received_at - (hour + 1) * HOUR_SECONDS
-                told.append(delay_seconds)
-                if hour not in self._by_hour:
-                    self._by_hour[hour] = Counter()
-                self._by_hour[hour][delay_seconds] += 1
+            told += first_sights(before, after)
+        counts = Counter(told)
+        delays = []
+        for hour, items in counts.items():
+            delay_seconds = window.received_at - (hour + 1) * HOUR_SECONDS
+            self._by_hour.setdefault(hour, Counter())[delay_seconds] += items
+            delays += [delay_seconds] * items
         for hour in sorted(self._by_hour)[:-REMEMBERED_HOURS]:
             del self._by_hour[hour]
-        return told
+        return delays
 
     def median_seconds(self) -> float | None:
         """The delay that half of the items' last hours did not exceed, None as long as nothing is known."""

@@ -132,8 +132,11 @@ class Series:
         for _ in range(_READ_ANEW):
             last = body.rfind(_BETWEEN, self.start, last)
         second, last = body.find(_BETWEEN, self.start) + 2, last + 2
-        whole, rest = _mark(body, self.start, last), _mark(body, second, last)
-        return Passage(first, rows, last - self.start, whole, second - self.start, rest)
+        text = memoryview(body)
+        whole, rest = text[self.start : last], text[second:last]
+        return Passage(
+            first, rows, len(whole), xxh3_64_intdigest(whole), second - self.start, xxh3_64_intdigest(rest)
+        )
 
 
 def _series(body: bytes, start: int, hours: Hours | None, over: int) -> Series:
