@@ -7,10 +7,12 @@ so it is only made quick enough not to be waited for. It compresses for clients 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gzip
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
@@ -38,41 +40,66 @@ class Answers:
     def __init__(self, now: float) -> None:
         # A sliding answer ends with the running hour.
         self._sliding_end = int(now // HOUR_SECONDS) * HOUR_SECONDS + HOUR_SECONDS
-        self._asked: dict[str, tuple[int, int]] = {}
-        self._cached: dict[tuple[str, int, int, bool, bool], bytes] = {}
+        self._asked: dict[str, _Asked] = {}
+        self._cached: dict[_Asked, bytes] = {}
 
     def body(self, path: str, query: Mapping[str, str], *, packed: bool) -> bytes:
         """The answer to one request, as gzip if `packed`."""
-        joined = query["media_keys"] if path == MEDIA_PATH else query["tweet_ids"]
+        ids = query["media_keys"] if path == MEDIA_PATH else query["tweet_ids"]
         end = _unix_seconds(query["end_time"]) if path == MEDIA_PATH else self._sliding_end
-        end_before, turn_before = self._asked.get(joined, (end, -1))
-        turn = (turn_before + 1) % _VARIANTS
-        self._asked[joined] = end, turn
-        key = (joined, end, turn, end == end_before, packed)
-        if key not in self._cached:
+        before = self._asked.get(ids, _Asked(path, ids, end, -1, again=True, packed=packed))
+        asked = self._asked[ids] = before.next(end)
+        return self._body(asked)
+
+    def make_ready(self) -> None:
+        """Make the answers of an hour later, where the last ones were each asked an hour later than before."""
+        for asked in self._asked.values():
+            if not asked.again:
+                self._body(asked.next(asked.end + HOUR_SECONDS))
+
+    def _body(self, asked: _Asked) -> bytes:
+        if asked not in self._cached:
             if len(self._cached) >= _MOST_CACHED:
                 self._cached.clear()
-            text = _text(path, joined.split(","), end, turn, again=end == end_before).encode()
-            self._cached[key] = gzip.compress(text, 1) if packed else text
-        return self._cached[key]
+            text = _text(asked).encode()
+            self._cached[asked] = gzip.compress(text, 1) if asked.packed else text
+        return self._cached[asked]
 
 
-def _text(path: str, ids: Sequence[str], end: int, turn: int, *, again: bool) -> str:
-    pool = [_entries(path, place, end, turn, again=again) for place in range(min(len(ids), _POOL))]
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request for `ids`, joined: the `turn`th, up to the hour that starts at `end`, which may be `again`."""
+
+    path: str
+    ids: str
+    end: int
+    turn: int
+    again: bool
+    packed: bool
+
+    def next(self, end: int) -> _Asked:
+        """The request after this one."""
+        turn = (self.turn + 1) % _VARIANTS
+        return dataclasses.replace(self, end=end, turn=turn, again=end == self.end)
+
+
+def _text(asked: _Asked) -> str:
+    ids = asked.ids.split(",")
+    pool = [_entries(asked, place) for place in range(min(len(ids), _POOL))]
     entries = ",".join(pool[place % _POOL].replace("@", item) for place, item in enumerate(ids))
-    if path == MEDIA_PATH:
+    if asked.path == MEDIA_PATH:
         return f'{{"data":[{entries}]}}'
     return f'{{"data":[{{"measurement":{{"metrics_time_series":[{entries}]}}}}]}}'
 
 
-def _entries(path: str, place: int, end: int, turn: int, *, again: bool) -> str:
+def _entries(asked: _Asked, place: int) -> str:
     """What is told of one item; its id is left open."""
-    restated = _RESTATED_HOURS if again else _RESTATED_HOURS - 1
-    variants = [_SETTLED] * (HOURS - restated) + [turn] * restated
-    starts = range(end - HOURS * HOUR_SECONDS, end, HOUR_SECONDS)
-    bucket = _media_bucket if path == MEDIA_PATH else _post_bucket
+    restated = _RESTATED_HOURS if asked.again else _RESTATED_HOURS - 1
+    variants = [_SETTLED] * (HOURS - restated) + [asked.turn] * restated
+    starts = range(asked.end - HOURS * HOUR_SECONDS, asked.end, HOUR_SECONDS)
+    bucket = _media_bucket if asked.path == MEDIA_PATH else _post_bucket
     buckets = ",".join(map(bucket, [place] * HOURS, starts, variants))
-    if path == MEDIA_PATH:
+    if asked.path == MEDIA_PATH:
         return f'{{"media_key":"@","timestamped_metrics":[{buckets}]}}'
     return buckets
 
@@ -123,6 +150,8 @@ class _Connection(asyncio.Protocol):
         while b"\r\n\r\n" in self._received:
             head, _, self._received = self._received.partition(b"\r\n\r\n")
             self._transport.writelines(self._answer(head.decode("latin-1")))
+        # While the asker is busy with the answer; what waits long finds its data no longer in caches.
+        asyncio.get_running_loop().call_soon(self._answers.make_ready)
 
     def _answer(self, head: str) -> Iterator[bytes]:
         first, *fields = head.split("\r\n")
