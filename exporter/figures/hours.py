@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import add
 
-from exporter.figures.totals import exact_totals, moved_totals
 from exporter.figures.window import WINDOW_HOURS, AnswerHours, ToldHours
 from exporter.model import HOUR_SECONDS, ItemReport, Passage, has_number
 
@@ -20,16 +18,13 @@ class Hours:
     `first` is the first hour as hours since the epoch. `values` holds one row per hour, `width` metrics
     wide, NaN where X gave no number; an hour of which nothing is known is a row of NaN. The last row
     always has a number: it is the newest complete hour with at least one metric. `passage` is the text in
-    which X told the first of these hours, just as they stand here. `totals` are the sums over those hours, None
-    where they are not exact. `known` is how many hours have a number, None where that is not counted yet.
+    which X told some of these hours, just as they stand here.
     """
 
     first: int
     width: int
     values: array[float]
     passage: Passage | None = field(default=None, compare=False)
-    totals: array[float] | None = field(default=None, compare=False)
-    known: int | None = field(default=None, compare=False)
 
     @property
     def count(self) -> int:
@@ -67,8 +62,6 @@ class Hours:
 
     def covered(self) -> int:
         """How many of the 28 hours that end with the hour shown are known, 1 to 28."""
-        if self.known is not None:
-            return self.known
         for column in range(self.width):
             if not math.isnan(sum(self.values[column :: self.width])):
                 return self.count  # a metric that has a number in every hour, as most have
@@ -77,13 +70,9 @@ class Hours:
     def sums(self) -> list[float]:
         """Sum of each metric over the hours known, NaN for a metric no hour has a number for."""
         values, width = self.values, self.width
-        if self.totals is not None and self.passage is not None:
-            sums: Iterable[float] = self.totals
-            for start in range(self.passage.rows * width, len(values), width):
-                sums = map(add, sums, values[start : start + width])
-            whole = list(sums)
-            if all(map(float.is_integer, whole)):  # so nothing was rounded, and nothing is unknown
-                return whole
+        sums = [sum(values[column::width]) for column in range(width)]
+        if all(map(float.is_integer, sums)):  # so nothing was rounded, and every hour has a number
+            return sums
         return [_sum(values[column::width]) for column in range(width)]
 
     def reshaped(self, columns: Sequence[int | None]) -> Hours | None:
@@ -158,41 +147,18 @@ def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours
         first, row = oldest, row + oldest - first
     values = report.values[row * width : (last_row + 1) * width]
     known_last = oldest - 1 if hours is None else hours.last
-    if hours is None or known_last < oldest:
-        return Merged(_hours(first, width, values, report.passage, None), 0)
-    if known_last > last or known_last < first - 1:
-        return None
-    revised = _revised(hours, first, values)
-    if hours.first < first:
-        oldest = max(oldest, hours.first)
-        values, first = hours.between(oldest, first - 1) + values, oldest
-    return Merged(_hours(first, width, values, report.passage, hours if report.standing else None), revised)
-
-
-def _hours(
-    first: int, width: int, values: array[float], passage: Passage | None, before: Hours | None
-) -> Hours:
-    """Hours with the totals of their `passage`; the text of that of `before` is in it, but for what is over."""
-    if passage is None or passage.first != first or passage.rows * width > len(values):
-        return Hours(first, width, values)
-    totals = _totals(first, width, values, passage, before)
-    if totals is None:
-        return Hours(first, width, values, passage)
-    others = range(passage.rows * width, len(values), width)
-    known = sum([has_number(values[start : start + width]) for start in others], passage.rows)
-    return Hours(first, width, values, passage, totals, known)
-
-
-def _totals(
-    first: int, width: int, values: array[float], passage: Passage, before: Hours | None
-) -> array[float] | None:
-    if before is not None and before.passage is not None and before.totals is not None:
-        if passage is before.passage:
-            return before.totals
-        if first == before.first + 1 and passage.rows == before.passage.rows:
-            end = passage.rows * width
-            return moved_totals(before.totals, before.values[:width], values[end - width : end])
-    return exact_totals(values[: passage.rows * width], width)
+    revised = 0
+    if hours is not None and known_last >= oldest:
+        if known_last > last or known_last < first - 1:
+            return None
+        revised = _revised(hours, first, values)
+        if hours.first < first:
+            oldest = max(oldest, hours.first)
+            values, first = hours.between(oldest, first - 1) + values, oldest
+    passage = report.passage
+    if passage is not None and not first <= passage.first <= passage.first + passage.rows - 1 <= last:
+        passage = None
+    return Merged(Hours(first, width, values, passage), revised)
 
 
 def _revised(hours: Hours, first: int, values: array[float]) -> int:
