@@ -26,8 +26,8 @@ HOURS = 28
 
 # How many items differ from one another; more would only cost time to make.
 _POOL = 60
-# Asked again for the same hours, X tells the newest three otherwise, in one of so many ways; asked an hour later,
-# it tells a new hour and restates the two before it. So every poll changes three hours of every item.
+# Asked again for the same hours, X tells the newest three otherwise, in one of so many ways; asked an hour
+# later, it tells a new hour and restates the two before it. So every poll changes three hours of every item.
 _VARIANTS = 3
 _RESTATED_HOURS = 3
 _MOST_CACHED = 400
@@ -52,7 +52,7 @@ class Answers:
         return self._body(asked)
 
     def make_ready(self) -> None:
-        """Make the answers of an hour later, where the last ones were each asked an hour later than before."""
+        """Make the answers of an hour later, where the last ones were an hour later than those before."""
         for asked in self._asked.values():
             if not asked.again:
                 self._body(asked.next(asked.end + HOUR_SECONDS))
@@ -68,7 +68,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A request for `ids`, joined: the `turn`th, up to the hour that starts at `end`, which may be `again`."""
+    """A request for `ids`, joined: the `turn`th of them, for hours before `end`, the same `again` or not."""
 
     path: str
     ids: str

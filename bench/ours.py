@@ -58,6 +58,7 @@ class Clock:
         self.ahead_seconds = 0.0
 
     def __call__(self) -> float:
+        """Unix seconds."""
         return time.time() + self.ahead_seconds
 
 
@@ -85,7 +86,7 @@ class Ours:
         }
 
     async def poll_hourly(self, times: int) -> dict[str, float]:
-        """Poll everything `times` times, each time an hour later; the CPU and wall seconds of one such poll."""
+        """Poll everything `times` times, each an hour later; the CPU and wall seconds of one such poll."""
         taken = []
         for _ in range(times):
             self._clock.ahead_seconds += HOUR_SECONDS

@@ -182,4 +182,5 @@ def _surroundings(config: AccountConfig, whole: Config, shop: Shop, signer: Sign
         every_seconds=whole.poll.every_seconds,
         record=shop.record,
         turns=shop.board.turns,
+        hours=shop.board.hours,
     )

@@ -95,7 +95,7 @@ class Board:
     def hours(self, item_id: str, metrics: Sequence[Metric]) -> Hours | None:
         """The hours known of an item that is watched for exactly these `metrics`, None where none are."""
         slot = self._slot_of.get(item_id)
-        return self._states[item_id].hours if slot is not None and slot.metrics == metrics else None
+        return self._states[item_id].hours if slot is not None and slot.metrics == tuple(metrics) else None
 
     def standing(self) -> list[tuple[Watch, Mapping[str, ItemState]]]:
         """What is shown, with the states of its items."""
@@ -226,7 +226,7 @@ class Board:
     def _absorbed(
         self, touched: Sequence[Item], answer: Answer, window: AnswerWindow, width: int
     ) -> Iterator[list[tuple[str, tuple[ItemState, int]]]]:
-        """Yield, some at a time, items' ids, their states after `answer`, and how many hours that restated."""
+        """Yield, some at a time, items' ids, states after `answer`, and how many hours that restated."""
         reports = {report.id: report for report in answer.reports}
         problems = _by_item(answer.problems)
         hours = AnswerHours(window)

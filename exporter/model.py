@@ -108,7 +108,8 @@ class Passage:
 class Standing:
     """Hours that X told in the words in which it had told them before.
 
-    Of the rows in `values`, `width` metrics wide and beginning with the hour `first`, those of the hours `told`.
+    Of the rows in `values`, `width` metrics wide and beginning with the hour `first`, those of the hours
+    `told`.
     """
 
     first: int

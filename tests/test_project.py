@@ -69,9 +69,7 @@ def test_every_locked_package_has_one_version_and_a_hash(repo_root: Path, name: 
     entries = (repo_root / name).read_text(encoding="utf-8").replace("\\\n", "").splitlines()
     packages = [line for line in entries if line and not line.lstrip().startswith("#")]
     assert packages
-    assert [
-        line for line in packages if not re.match(r"\S+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)
-    ] == []
+    assert [line for line in packages if not re.match(r"\S+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)] == []
 
 
 def test_the_locks_satisfy_the_declared_dependencies(repo_root: Path) -> None:

@@ -55,9 +55,7 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value.is_integer() else repr(value)
 
 
-def _per_metric(
-    name: str, metrics: Sequence[Metric], rows: Sequence[tuple[Item, Sequence[float]]]
-) -> str:
+def _per_metric(name: str, metrics: Sequence[Metric], rows: Sequence[tuple[Item, Sequence[float]]]) -> str:
     """One line for each metric that has a number, item by item; mostly all are whole numbers."""
     numbers = list(chain.from_iterable([row for _, row in rows]))
     if all(map(float.is_integer, numbers)):
@@ -105,9 +103,7 @@ def _bucket_start(name: str, shown: Shown, _view: View) -> str:
 
 def _created(name: str, shown: Shown, _view: View) -> str:
     known = [(item.id, created_timestamp_seconds(item.id)) for item, _ in shown]
-    return "".join(
-        [f'{name}{{id="{item_id}"}} {_number(at)}\n' for item_id, at in known if at is not None]
-    )
+    return "".join([f'{name}{{id="{item_id}"}} {_number(at)}\n' for item_id, at in known if at is not None])
 
 
 def _info(name: str, shown: Shown, _view: View) -> str:

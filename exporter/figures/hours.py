@@ -44,7 +44,7 @@ class Hours:
     @property
     def shown_end_seconds(self) -> int:
         """End of the hour shown, Unix seconds; staleness counts from here."""
-        return (self.last + 1) * HOUR_SECONDS
+        return (self.first + len(self.values) // self.width) * HOUR_SECONDS
 
     @property
     def shown(self) -> array[float]:

@@ -36,7 +36,7 @@ from exporter.xapi.failures import (
 from exporter.xapi.limits import UNTOLD_WAIT_SECONDS, Ledger
 from exporter.xapi.requests import Bounds, PollRequest, poll_request
 from exporter.xapi.server_clock import ServerClock
-from exporter.xapi.wire import Known, decoding, nothing_known
+from exporter.xapi.wire import decoding
 
 
 class Channel:
@@ -107,7 +107,6 @@ class Channel:
         deadline: float,
         waiting: Callable[[bool], None],
         bounds: Bounds | None = None,
-        known: Known = nothing_known,
         most_tries: int = MAX_TRIES,
     ) -> Answered | Failure:
         """Ask X about one batch until it answers, refuses for good, or `deadline` (Unix seconds) is near.
@@ -115,7 +114,6 @@ class Channel:
         Asks for the hours within `bounds`, by default for the newest ones.
         `due` tells how many requests the poll still has to send, this one included. `waiting` is called
         before every wait, with True when it is for a limit, which holds back all other batches as well.
-        What is `known` of items need not be read again where X still says it.
         """
         conversation = Conversation(self._spelling.dialect, most_tries)
         retries = self._with.metrics.retries
@@ -125,7 +123,7 @@ class Channel:
                 return failure
             if conversation.retried is not None:
                 retries.labels(self.account, self.endpoint.value, conversation.retried.value).inc()
-            outcome = await self._attempt(ids, metrics, bounds, known, conversation)
+            outcome = await self._attempt(ids, metrics, bounds, conversation)
             if isinstance(outcome, Answered):
                 self._recovered()
                 return outcome
@@ -159,7 +157,6 @@ class Channel:
         ids: Sequence[str],
         metrics: Sequence[Metric],
         bounds: Bounds | None,
-        known: Known,
         conversation: Conversation,
     ) -> Answered | Failure:
         left = False
@@ -178,12 +175,12 @@ class Channel:
             # Here too when the poll is cancelled, in the queue or under way.
             self.ledger.settled(self._server_clock.now(), taken=left)
         if isinstance(reply, Reply):
-            return await self._read(reply, request, metrics, known)
+            return await self._read(reply, request, metrics)
         self._count(reply.code)
         return reply
 
     async def _read(
-        self, reply: Reply, request: PollRequest, metrics: Sequence[Metric], known: Known
+        self, reply: Reply, request: PollRequest, metrics: Sequence[Metric]
     ) -> Answered | Failure:
         self._server_clock.observe(reply.headers.get("date"), reply.sent_at, reply.received_at)
         now = self._server_clock.now()
@@ -193,8 +190,11 @@ class Channel:
         if reply.status != HTTPStatus.OK:
             self._count(str(reply.status))
             return classify(reply.status, reply.headers, reply.body, now)
+        steps = decoding(
+            self.endpoint, reply.body, metrics, lambda item_id: self._with.hours(item_id, metrics)
+        )
         try:
-            answer = await self._with.turns.run(decoding(self.endpoint, reply.body, metrics, known))
+            answer = await self._with.turns.run(steps)
         except WireError as error:
             self._count("decode")
             return unreadable(error, reply.headers.get("x-transaction-id"))

@@ -30,9 +30,7 @@ def first_sights(before: ItemState, after: ItemState) -> Sequence[int]:
     gaps = [] if old.covered() == old.count else [hour for hour, row in old.rows() if not has_number(row)]
     if not hours and not gaps:
         return ()
-    return [
-        hour for hour in (*gaps, *hours) if hour >= new.first and has_number(new.between(hour, hour))
-    ]
+    return [hour for hour in (*gaps, *hours) if hour >= new.first and has_number(new.between(hour, hour))]
 
 
 class Delays:
@@ -50,7 +48,7 @@ class Delays:
 
         A delay ends when the answer was received. `every_seconds` is the usual pause between two polls.
         """
-        told = []
+        told = list[int]()
         for item_id, after in absorbed.after.items():
             before = absorbed.before[item_id]
             asked_before = before.answered_at

@@ -186,7 +186,6 @@ class Feed:
             due=due,
             deadline=deadline,
             waiting=lambda limited: self.settle(self.watch.items if limited else batch),
-            known=lambda item_id: self._board.hours(item_id, self.watch.metrics),
             most_tries=most_tries,
         )
         if isinstance(outcome, Answered):

@@ -120,12 +120,13 @@ class _UnreadableBodyError(Exception):
 
 async def _received(response: httpx.Response) -> bytes:
     """The body as it came: httpx would unpack it chunk by chunk, whatever it grows to."""
-    received = bytearray()
+    chunks, length = [], 0
     async for chunk in response.aiter_raw():
-        received += chunk
-        if len(received) > MAX_BODY_BYTES:
+        chunks.append(chunk)
+        length += len(chunk)
+        if length > MAX_BODY_BYTES:
             raise _too_large()
-    return bytes(received)
+    return b"".join(chunks)
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes:

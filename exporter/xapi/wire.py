@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 from exporter.model import Answer, Endpoint
 from exporter.vocabulary import Metric
+from exporter.xapi.requests import INSIGHTS
 from exporter.xapi.wire_analytics import (
     decode_media_analytics,
     decode_tweets_analytics,
     decoding_analytics,
     nothing_known,
 )
-from exporter.xapi.requests import INSIGHTS
 from exporter.xapi.wire_insights import decode_insights_28hr, decoding_insights_28hr
 from exporter.xapi.wire_passages import Known
 from exporter.xapi.wire_steps import Steps, finished

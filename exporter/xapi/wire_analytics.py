@@ -155,13 +155,3 @@ def _starts(timestamps: tuple[str | None, ...]) -> tuple[float, ...]:
     """The starts of those buckets whose `timestamps` can be read."""
     starts = map(unix_seconds, timestamps)
     return tuple([start for start in starts if start is not None])
-
-
-def _widened(report: ItemReport, fields: Sequence[str | None]) -> ItemReport:
-    # Rows came as wide as the fields X has; the others get their places back, without numbers.
-    width = len(fields)
-    columns = [column for column, name in enumerate(fields) if name is not None]
-    wide = array("d", [math.nan]) * (width * len(report.starts))
-    for place, column in enumerate(columns):
-        wide[column::width] = report.values[place :: len(columns)]
-    return replace(report, values=wide)

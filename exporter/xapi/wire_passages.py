@@ -38,8 +38,8 @@ _BETWEEN = b"},{"
 class Shortened:
     """The text of an answer, and where its series stand.
 
-    Those in `known` have a stub for what is known of them, whose timestamp is the key. Those in `new`, by the id
-    of their item, stand there whole.
+    Those in `known` have a stub for what is known of them, whose timestamp is the key. Those in `new`, by the
+    id of their item, stand there whole.
     """
 
     text: bytes
@@ -82,7 +82,7 @@ def shortened(body: bytes, id_name: str, hours_of: Known) -> Shortened:
 
 @dataclass(slots=True)  # not frozen, which would take thrice the time to make, a hundred times an answer
 class Series:
-    """Where one item's series stands in the text `body`: from `start`, left out up to `rest`, to a bracket at `end`.
+    """Where one item's series stands in `body`: from `start`, left out up to `rest`, to a bracket at `end`.
 
     What is left out tells hours among the known `hours`: those that `passage` tells, but for the first `over`
     of them, which are not told any more. Nothing is left out where `passage` is None.
@@ -108,8 +108,8 @@ class Series:
     def passage_with(self, starts: tuple[float, ...], objects: int) -> Passage | None:
         """What to know the series by in the next answer.
 
-        The rest of it turned out to tell buckets that start at `starts`, in so many JSON `objects`. None where it
-        cannot be told which bytes tell which hours.
+        The rest of it turned out to tell buckets that start at `starts`, in so many JSON `objects`. None
+        where it cannot be told which bytes tell which hours.
         """
         body, known = self.body, self.passage
         if known is not None and self.over == 0 and len(starts) == _READ_ANEW:
@@ -140,7 +140,7 @@ class Series:
 
 
 def _series(body: bytes, start: int, hours: Hours | None, over: int) -> Series:
-    """The series at `start`, known or not; where the others begin their passage `over` hours later, it may too."""
+    """The series at `start`, known or not; `over` hours of others were over, so perhaps of this one, too."""
     passage = None if hours is None else hours.passage
     if passage is not None:
         # Within the same hour a series begins as it did before; in the next hour, with the second bucket.
