@@ -26,10 +26,10 @@ HOURS = 28
 
 # How many items differ from one another; more would only cost time to make.
 _POOL = 60
-# Asked again for the same hours, X tells the newest three otherwise, in one of so many ways; asked an hour
-# later, it tells a new hour and restates the two before it. So every poll changes three hours of every item.
+# X tells the newest two hours otherwise each time, in one of so many ways. So a poll an hour later changes three
+# hours of every item: a new one, and the two before it.
 _VARIANTS = 3
-_RESTATED_HOURS = 3
+_RESTATED_HOURS = 2
 _MOST_CACHED = 400
 _SETTLED = -1
 
@@ -40,15 +40,15 @@ class Answers:
     def __init__(self, now: float) -> None:
         # A sliding answer ends with the running hour.
         self._sliding_end = int(now // HOUR_SECONDS) * HOUR_SECONDS + HOUR_SECONDS
-        self._asked: dict[str, _Asked] = {}
+        self._asked: dict[tuple[str, bool], _Asked] = {}
         self._cached: dict[_Asked, bytes] = {}
 
     def body(self, path: str, query: Mapping[str, str], *, packed: bool) -> bytes:
         """The answer to one request, as gzip if `packed`."""
         ids = query["media_keys"] if path == MEDIA_PATH else query["tweet_ids"]
         end = _unix_seconds(query["end_time"]) if path == MEDIA_PATH else self._sliding_end
-        before = self._asked.get(ids, _Asked(path, ids, end, -1, again=True, packed=packed))
-        asked = self._asked[ids] = before.next(end)
+        before = self._asked.get((ids, packed), _Asked(path, ids, end, -1, again=True, packed=packed))
+        asked = self._asked[ids, packed] = before.next(end)
         return self._body(asked)
 
     def make_ready(self) -> None:
@@ -94,7 +94,7 @@ def _text(asked: _Asked) -> str:
 
 def _entries(asked: _Asked, place: int) -> str:
     """What is told of one item; its id is left open."""
-    restated = _RESTATED_HOURS if asked.again else _RESTATED_HOURS - 1
+    restated = _RESTATED_HOURS
     variants = [_SETTLED] * (HOURS - restated) + [asked.turn] * restated
     starts = range(asked.end - HOURS * HOUR_SECONDS, asked.end, HOUR_SECONDS)
     bucket = _media_bucket if asked.path == MEDIA_PATH else _post_bucket

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -154,7 +154,7 @@ class Board:
                 for item in asked
                 if (slot := self._slot_of.get(item.id)) is not None and slot.metrics == columns
             ]
-            rendered = await self._render(touched, answer, window, len(columns))
+            rendered = await self.turns.run(self._rendering(touched, answer, window, len(columns)))
             before = {item_id: self._states[item_id] for item_id in rendered.states}
             self._states.update(rendered.states)
             for key, pieces in rendered.pieces.items():
@@ -203,25 +203,26 @@ class Board:
             slot.stale_at = self._stale_at(slot, states, now)
         return pieces
 
-    async def _render(
+    def _rendering(
         self, touched: Sequence[Item], answer: Answer, window: AnswerWindow, width: int
-    ) -> _Rendered:
-        portions = await self.turns.take(self._absorbed(touched, answer, window, width))
-        changed = dict(chain.from_iterable(portions))
+    ) -> Generator[None, None, _Rendered]:
+        """Work out what `answer` changes, in steps."""
+        changed: dict[str, tuple[ItemState, int]] = {}
+        for portion in self._absorbed(touched, answer, window, width):
+            changed.update(portion)
+            yield
         states = {item_id: state for item_id, (state, _) in changed.items()}
         slots = {slot.key: slot for slot in (self._slot_of[item.id] for item in touched)}
         shown = (item.id for slot in slots.values() for item in slot.items)
         everything = {item_id: self._states[item_id] for item_id in shown} | states
         now = self._clock()
-        return _Rendered(
-            states,
-            {
-                key: dict(await self.turns.take(self._pieces(slot, everything, now)))
-                for key, slot in slots.items()
-            },
-            {key: self._stale_at(slot, everything, now) for key, slot in slots.items()},
-            sum(restated for _, restated in changed.values()),
-        )
+        pieces: dict[str, dict[str, Piece]] = {key: {} for key in slots}
+        for key, slot in slots.items():
+            for family, piece in self._pieces(slot, everything, now):
+                pieces[key][family] = piece
+                yield
+        stale_at = {key: self._stale_at(slot, everything, now) for key, slot in slots.items()}
+        return _Rendered(states, pieces, stale_at, sum(restated for _, restated in changed.values()))
 
     def _absorbed(
         self, touched: Sequence[Item], answer: Answer, window: AnswerWindow, width: int

@@ -526,3 +526,15 @@ def test_awkward_names_come_back(name: str) -> None:
         assert info_labels(f"{desk.text()}# EOF\n", parse_openmetrics)["name"] == name
 
     at_desk(act)
+
+
+def test_hours_are_known_only_for_exactly_the_metrics_that_are_watched() -> None:
+    async def act(desk: Desk) -> None:
+        watched = watch([post(1)], LIKES, IMPRESSIONS)
+        await desk.watch(watched)
+        await desk.hear(watched, report(post(1), {-1: (3, 4)}))
+        assert desk.board.hours("1", (LIKES, IMPRESSIONS)) is desk.board.state("1").hours is not None
+        assert desk.board.hours("1", (IMPRESSIONS, LIKES)) is None
+        assert desk.board.hours("2", (LIKES, IMPRESSIONS)) is None
+
+    at_desk(act)

@@ -48,6 +48,28 @@ def test_post_figures_are_those_x_reported_for_the_last_complete_hour() -> None:
     play(act, text=config_text(posts=1))
 
 
+def test_hour_after_hour_what_x_said_before_is_known_again_and_every_figure_is_true() -> None:
+    async def act(play: Play) -> None:
+        for later in range(31):
+            await play.poll()
+            text = play.text()
+            hour = LAST_HOUR + later * HOUR
+            assert_true(play.x, text, "x_media_analytics", media_key(0), hour)
+            sums = {
+                metric: sum(play.x.truth(media_key(0), metric, int(hour - back * HOUR)) for back in range(28))
+                for metric in ("video_views", "watch_time_ms")
+            }
+            assert {
+                metric: shown(text, "x_media_analytics_28h", media_key(0), metric) for metric in sums
+            } == sums
+            hours = play.engine.board.state(media_key(0)).hours
+            assert hours is not None
+            assert (hours.passage is None) == (later == 0)
+            await asyncio.sleep(HOUR)
+
+    play(act)
+
+
 def test_two_hundred_media_and_a_hundred_posts_take_two_and_four_requests() -> None:
     async def act(play: Play) -> None:
         await play.poll()

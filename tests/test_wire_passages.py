@@ -109,21 +109,21 @@ def known_at(end: int) -> States:
 
 def test_an_hour_later_all_but_the_newest_hours_are_standing() -> None:
     (report,) = read(data(usual(1)), known_at(0)).reports
-    assert standing_hours(report) == 24
-    assert [start / HOUR_SECONDS - EIGHT for start in report.starts] == [-3, -2, -1, 0]
+    assert standing_hours(report) == 25
+    assert [start / HOUR_SECONDS - EIGHT for start in report.starts] == [-2, -1, 0]
 
 
 def test_within_the_hour_all_but_the_newest_hours_are_standing() -> None:
     (report,) = read(data(usual(0, {-1: "restated"})), known_at(0)).reports
-    assert standing_hours(report) == 25
-    assert len(report.starts) == 3
+    assert standing_hours(report) == 26
+    assert len(report.starts) == 2
 
 
 def test_hour_after_hour_most_of_a_series_is_standing() -> None:
     states = known_at(0)
     for end in range(1, 30):
         answer = read(data(usual(end, {end - 2: f"restated {end}"})), states)
-        assert [standing_hours(report) for report in answer.reports] == [24]
+        assert [standing_hours(report) for report in answer.reports] == [25]
         take(states, answer, end)
 
 
@@ -134,7 +134,7 @@ def test_the_order_of_the_keys_in_a_bucket_makes_no_difference(names: list[str])
         return data(entry(KEYS[0], [{name: each[name] for name in names} for each in buckets]))
 
     states = after((-1, said(-1)), (0, said(0)))
-    assert standing_hours(read(said(1), states).reports[0]) == 24
+    assert standing_hours(read(said(1), states).reports[0]) == 25
 
 
 def test_posts_of_the_sibling_are_known_again_too() -> None:
@@ -149,8 +149,8 @@ def test_posts_of_the_sibling_are_known_again_too() -> None:
         answer = read(said(end), states, metrics, Endpoint.TWEETS_ANALYTICS)
         take(states, answer, end, len(metrics))
     (report,) = read(said(1), states, metrics, Endpoint.TWEETS_ANALYTICS).reports
-    assert standing_hours(report) == 24
-    assert len(report.values) == 4 * len(metrics)
+    assert standing_hours(report) == 25
+    assert len(report.values) == 3 * len(metrics)
 
 
 def test_of_a_first_answer_nothing_is_marked() -> None:
@@ -158,7 +158,7 @@ def test_of_a_first_answer_nothing_is_marked() -> None:
     assert (report.standing, report.passage) == (None, None)
 
 
-@pytest.mark.parametrize("hour", range(-27, -3))
+@pytest.mark.parametrize("hour", range(-27, -2))
 def test_an_hour_told_otherwise_is_read_however_old(hour: int) -> None:
     states = known_at(0)
     answer = read(data(usual(1, {hour: "restated"})), states)
@@ -241,7 +241,7 @@ def test_hours_that_stand_without_a_number_are_no_data() -> None:
 
     states = after((0, said(figures(-1))), (0, said(figures(-1))))
     (report,) = read(said(None), states).reports
-    assert standing_hours(report) == 25
+    assert standing_hours(report) == 26
     assert not report.carries_data
 
 

@@ -25,8 +25,8 @@ from exporter.model import HOUR_SECONDS, Passage, Standing
 # What is known of an item from answers read for the same metrics, None where nothing is.
 Known: TypeAlias = Callable[[str], Hours | None]
 
-# The newest hours of a series, which X may restate, are read each time.
-_READ_ANEW = 3
+# The two newest hours of a series, which X may restate, are read each time.
+_READ_ANEW = 2
 # A passage has a first hour and something after that.
 _FEWEST = 2
 
@@ -128,10 +128,8 @@ class Series:
             rows += known.rows - self.over
         if rows < _FEWEST:
             return None
-        last = self.end
-        for _ in range(_READ_ANEW):
-            last = body.rfind(_BETWEEN, self.start, last)
-        second, last = body.find(_BETWEEN, self.start) + 2, last + 2
+        last = body.rfind(_BETWEEN, self.start, body.rfind(_BETWEEN, self.start, self.end)) + 2
+        second = body.find(_BETWEEN, self.start) + 2
         text = memoryview(body)
         whole, rest = text[self.start : last], text[second:last]
         return Passage(
