@@ -26,8 +26,8 @@ HOURS = 28
 
 # How many items differ from one another; more would only cost time to make.
 _POOL = 60
-# X tells the newest two hours otherwise each time, in one of so many ways. So a poll an hour later changes three
-# hours of every item: a new one, and the two before it.
+# X tells the newest two hours otherwise each time, in one of so many ways. So a poll an hour later changes
+# three hours of every item: a new one, and the two before it.
 _VARIANTS = 3
 _RESTATED_HOURS = 2
 _MOST_CACHED = 400
