@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 
 from exporter.config.settings import Secret
+from exporter.signin.document import encode
+from exporter.signin.tokens import AccountTokens
 from tests.signin_support import TokenServer, World, served
 
 WORKER = Path(__file__).parent / "signin_worker.py"
+READERS = Path(__file__).parent / "signin_readers.py"
 DEADLINE_SECONDS = 60.0
 
 
@@ -153,3 +156,13 @@ def test_sigterm_between_refreshes_stops_at_once(tmp_path: Path) -> None:
         process.terminate()
         assert process.wait(DEADLINE_SECONDS) == 0
     assert server.received == []
+
+
+def test_threads_that_are_the_first_to_read_the_token_file_at_once_all_read_it(tmp_path: Path) -> None:
+    file = tmp_path / "brand.json"
+    file.write_bytes(encode(AccountTokens("brand", "client-1")))
+    # With types made ready by the first thread, six of seven such processes crashed.
+    ended = [
+        subprocess.run([sys.executable, READERS, file, "brand"], check=False).returncode for _ in range(4)
+    ]
+    assert ended == [0, 0, 0, 0]

@@ -22,6 +22,19 @@ class _File(msgspec.Struct):
     program: str = "x-analytics-exporter"
 
 
+def _conceal(kind: type, value: object) -> object:
+    if kind is Secret and isinstance(value, str) and is_token(value):
+        return Secret(value)
+    # msgspec turns this into its own error and adds the place.
+    raise TypeError("not a token")
+
+
+# Made here, once: files are read in threads, and msgspec crashes the process where two of them are the first
+# to read into a type.
+_HEAD = msgspec.json.Decoder(_Head)
+_FILE = msgspec.json.Decoder(_File, dec_hook=_conceal)
+
+
 def encode(tokens: AccountTokens) -> bytes:
     """The file's bytes; the only place where tokens are written out."""
     plain = msgspec.json.encode(_File(tokens), enc_hook=_reveal)
@@ -35,7 +48,7 @@ def decode(body: bytes, file: str, account: str) -> AccountTokens:
         CredentialsError: cut short, of another program, of a newer version, or of another account.
     """
     try:
-        version = msgspec.json.decode(body, type=_Head).version
+        version = _HEAD.decode(body).version
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise CredentialsError(_unreadable(file, account)) from None
     if version > VERSION:
@@ -44,7 +57,7 @@ def decode(body: bytes, file: str, account: str) -> AccountTokens:
             "It is left as it is; run the newer version."
         )
     try:
-        tokens = msgspec.json.decode(body, type=_File, dec_hook=_conceal).tokens
+        tokens = _FILE.decode(body).tokens
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise CredentialsError(_unreadable(file, account)) from None
     if tokens.account != account:
@@ -64,10 +77,3 @@ def _unreadable(file: str, account: str) -> str:
 
 def _reveal(value: Secret) -> str:
     return value.reveal()
-
-
-def _conceal(kind: type, value: object) -> object:
-    if kind is Secret and isinstance(value, str) and is_token(value):
-        return Secret(value)
-    # msgspec turns this into its own error and adds the place.
-    raise TypeError("not a token")
