@@ -78,11 +78,11 @@ class XClient:
         Raises:
             CredentialsError: the account cannot be signed in.
         """
-        url = _EncodedUrl(f"{self._base_url}{path}?{query}")
+        url = f"{self._base_url}{path}?{query}"
         headers = await credentials.headers("GET", url)
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return await self._exchange(url, headers)
+                return await self._exchange(_EncodedUrl(url), headers)
         except TimeoutError:
             return unreachable("timeout", f"no answer within {self._timeout_seconds:g} s")
         except httpx.TimeoutException as error:
