@@ -171,6 +171,11 @@ def test_sums_reach_over_28_hours_and_no_further() -> None:
     assert (known.sums(), known.covered(), known.count) == ([28], 28, 28)
 
 
+def test_sums_beyond_what_a_float_counts_by_ones_are_rounded_once() -> None:
+    hours = merged([(-3, 2.0**53), (-2, 1), (-1, 1)], sliding(0.1))
+    assert hours.sums() == [2.0**53 + 2]
+
+
 def test_a_metric_without_any_number_has_no_sum() -> None:
     hours = merge(None, ItemReport("1", (at(-1),), array("d", [1, NAN])), 2, AnswerHours(sliding(0.1))).hours
     assert hours is not None

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from exporter.figures.window import WINDOW_HOURS, AnswerHours, ToldHours
 from exporter.model import HOUR_SECONDS, ItemReport, Passage, has_number
 
+# A float holds every whole number up to here.
+_EXACT_BELOW = 2.0**53
+
 
 @dataclass(frozen=True, slots=True)
 class Hours:
@@ -71,7 +74,8 @@ class Hours:
         """Sum of each metric over the hours known, NaN for a metric no hour has a number for."""
         values, width = self.values, self.width
         sums = [sum(values[column::width]) for column in range(width)]
-        if all(map(float.is_integer, sums)):  # so nothing was rounded, and every hour has a number
+        # Whole and below that, nothing was rounded on the way, and every hour has a number.
+        if all(map(float.is_integer, sums)) and max(sums) < _EXACT_BELOW:
             return sums
         return [_sum(values[column::width]) for column in range(width)]
 
