@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from exporter.exposition.families import View, sample_lines
+from exporter.exposition.families import View, sample_lines, view_of
 from exporter.exposition.page import Page
 from exporter.exposition.piece import Piece, make_piece
-from exporter.figures.hours import Hours
+from exporter.figures.hours import Hours, Merged
 from exporter.figures.state import ItemState, absorbed
 from exporter.figures.window import AnswerHours, AnswerWindow
 from exporter.model import Answer, Endpoint, Item, ItemProblem, Kind
@@ -45,11 +46,16 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Absorbed:
-    """What an answer changed: states by id `before` and `after` it, and how many known hours it restated."""
+    """What an answer changed: states by id `before` and `after` it, and how many known hours it restated.
+
+    `first_told` counts the items of which it was the first to tell an hour whole, by when X had answered
+    about them before (Unix seconds) and by that hour (since the epoch).
+    """
 
     before: Mapping[str, ItemState]
     after: Mapping[str, ItemState]
     revised: int
+    first_told: Mapping[tuple[float | None, int], int]
 
 
 @dataclass(slots=True)
@@ -64,9 +70,9 @@ class _Slot:
 @dataclass(frozen=True, slots=True)
 class _Rendered:
     states: Mapping[str, ItemState]
+    merged: Mapping[str, Merged]
     pieces: Mapping[str, Mapping[str, Piece]]
     stale_at: Mapping[str, float]
-    revised: int
 
 
 class Board:
@@ -161,7 +167,19 @@ class Board:
                 self._page.update(key, pieces)
                 self._slots[key].stale_at = rendered.stale_at[key]
             self._note_next_stale()
-            return Absorbed(before, rendered.states, rendered.revised)
+            merged = rendered.merged.values()
+            return Absorbed(
+                before,
+                rendered.states,
+                sum([each.revised for each in merged]),
+                Counter(
+                    [
+                        (state.answered_at, hour)
+                        for state, each in zip(before.values(), merged, strict=True)
+                        for hour in each.first_told
+                    ]
+                ),
+            )
 
     async def forget_hours(self, items: Iterable[Item]) -> None:
         """Take back every hour of `items`: they turned out to stand under the wrong label."""
@@ -186,8 +204,9 @@ class Board:
 
     def _show(self, slot: _Slot, now: float) -> None:
         """Render at once what the states say now."""
-        self._page.update(slot.key, dict(self._pieces(slot, self._states, now)))
-        slot.stale_at = self._stale_at(slot, self._states, now)
+        view = self._view(slot, self._states, now)
+        self._page.update(slot.key, dict(_pieces(slot.kind, view)))
+        slot.stale_at = view.stale_at
 
     def _note_next_stale(self) -> None:
         self._next_stale_at = min((slot.stale_at for slot in self._slots.values()), default=math.inf)
@@ -198,16 +217,17 @@ class Board:
         now = self._clock()
         pieces: dict[str, dict[str, Piece]] = {}
         for slot in slots:
-            configured = self._pieces(slot, states, now, configured=True)
-            pieces[slot.key] = dict(await self.turns.take(chain(configured, self._pieces(slot, states, now))))
-            slot.stale_at = self._stale_at(slot, states, now)
+            view = self._view(slot, states, now)
+            configured = _pieces(slot.kind, view, configured=True)
+            pieces[slot.key] = dict(await self.turns.take(chain(configured, _pieces(slot.kind, view))))
+            slot.stale_at = view.stale_at
         return pieces
 
     def _rendering(
         self, touched: Sequence[Item], answer: Answer, window: AnswerWindow, width: int
     ) -> Generator[None, None, _Rendered]:
         """Work out what `answer` changes, in steps."""
-        changed: dict[str, tuple[ItemState, int]] = {}
+        changed: dict[str, tuple[ItemState, Merged]] = {}
         for portion in self._absorbed(touched, answer, window, width):
             changed.update(portion)
             yield
@@ -217,17 +237,20 @@ class Board:
         everything = {item_id: self._states[item_id] for item_id in shown} | states
         now = self._clock()
         pieces: dict[str, dict[str, Piece]] = {key: {} for key in slots}
+        stale_at: dict[str, float] = {}
         for key, slot in slots.items():
-            for family, piece in self._pieces(slot, everything, now):
+            view = self._view(slot, everything, now)
+            stale_at[key] = view.stale_at
+            for family, piece in _pieces(slot.kind, view):
                 pieces[key][family] = piece
                 yield
-        stale_at = {key: self._stale_at(slot, everything, now) for key, slot in slots.items()}
-        return _Rendered(states, pieces, stale_at, sum(restated for _, restated in changed.values()))
+        merged = {item_id: each for item_id, (_, each) in changed.items()}
+        return _Rendered(states, merged, pieces, stale_at)
 
     def _absorbed(
         self, touched: Sequence[Item], answer: Answer, window: AnswerWindow, width: int
-    ) -> Iterator[list[tuple[str, tuple[ItemState, int]]]]:
-        """Yield, some at a time, items' ids, states after `answer`, and how many hours that restated."""
+    ) -> Iterator[list[tuple[str, tuple[ItemState, Merged]]]]:
+        """Yield, some at a time, items' ids, states after `answer`, and what it did to their hours."""
         reports = {report.id: report for report in answer.reports}
         problems = _by_item(answer.problems)
         hours = AnswerHours(window)
@@ -246,19 +269,15 @@ class Board:
                 for item in touched[start : start + _ABSORBED_AT_ONCE]
             ]
 
-    def _pieces(
-        self, slot: _Slot, states: Mapping[str, ItemState], now: float, *, configured: bool = False
-    ) -> Iterator[tuple[str, Piece]]:
-        """Yield what `slot` shows of each family: of those that answers and time change, or of the others."""
-        view = View(slot.metrics, now, self._stale_after_seconds)
+    def _view(self, slot: _Slot, states: Mapping[str, ItemState], now: float) -> View:
         items = [(item, states[item.id]) for item in slot.items]
-        for family, lines in sample_lines(slot.kind, items, view, configured=configured):
-            yield family, make_piece(lines)
+        return view_of(items, slot.metrics, now, self._stale_after_seconds)
 
-    def _stale_at(self, slot: _Slot, states: Mapping[str, ItemState], now: float) -> float:
-        """The first moment after which `slot` must be rendered anew."""
-        expiries = (states[item.id].stale_at(self._stale_after_seconds) for item in slot.items)
-        return min((at for at in expiries if at is not None and at >= now), default=math.inf)
+
+def _pieces(kind: Kind, view: View, *, configured: bool = False) -> Iterator[tuple[str, Piece]]:
+    """Yield what there is of each family: of those that answers and time change, or of the others."""
+    for family, lines in sample_lines(kind, view, configured=configured):
+        yield family, make_piece(lines)
 
 
 def _slots(watch: Watch) -> Iterator[_Slot]:

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.board import Absorbed
-from exporter.figures.hours import Hours
+from exporter.figures.hours import Hours, merge
 from exporter.figures.state import ItemState
-from exporter.figures.window import AnswerWindow
-from exporter.model import Kind
-from exporter.polling.delays import Delays, first_sights
+from exporter.figures.window import AnswerHours, AnswerWindow
+from exporter.model import ItemReport, Kind
+from exporter.polling.delays import Delays
 from exporter.selfmetrics.instruments import DELAY_SECONDS_BUCKETS
 from tests.simulated import HOUR, Play, config_text, play
 
@@ -104,25 +104,39 @@ def test_hours_read_anew_under_their_right_label_say_nothing() -> None:
     play(act, text=config_text(posts=1))
 
 
+def first_told(before: ItemState, told: dict[int, float]) -> list[int]:
+    """Of the hours `told` by an answer, counted from FIRST, those that it was the first to tell."""
+    starts = tuple(float((FIRST + hour) * HOUR) for hour in told)
+    sent_at = (FIRST + 100) * HOUR
+    window = AnswerWindow(sent_at, sent_at, 0, FIRST * HOUR, sent_at)
+    merged = merge(before.hours, ItemReport("1", starts, array("d", told.values())), 1, AnswerHours(window))
+    return [hour - FIRST for hour in merged.first_told]
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "expected"),
+    ("before", "told", "expected"),
     [
-        (known(1, 2), known(1, 2), []),
-        (known(1, 2), known(1, 7), []),
-        (known(1, 2), known(1, 2, 3), [FIRST + 2]),
-        (known(1, 2), known(1, 2, nan, 3), [FIRST + 3]),
-        (known(1, nan, 3), known(1, 2, 3, 4), [FIRST + 1, FIRST + 3]),
-        (known(1, nan, 3), known(3, 4, first=FIRST + 2), [FIRST + 3]),
-        (known(1, 2), known(8, 9, first=FIRST + 40), [FIRST + 40, FIRST + 41]),
-        (ItemState(), known(1, 2), []),
-        (ItemState(up=True), known(1, 2), []),
-        (known(1, 2), ItemState(up=False), []),
+        (known(1, 2), {0: 1, 1: 2}, []),
+        (known(1, 2), {1: 7}, []),
+        (known(1, 2), {2: 3}, [2]),
+        (known(1, 2), {2: nan, 3: 3}, [3]),
+        (known(1, 2), {3: 3}, [3]),
+        (known(1, nan, 3), {1: 2, 3: 4}, [1, 3]),
+        (known(1, nan, 3), {1: 2, 2: 3, 3: 4}, [1, 3]),
+        (known(1, nan, 3), {0: 1, 1: nan, 2: 3, 3: 4}, [3]),
+        (known(1, nan, 3), {1: 2, 29: 4}, [29]),
+        (known(1, 2), {40: 8, 41: 9}, [40, 41]),
+        (known(1, 2), {41: 9, 40: 8}, [40, 41]),
+        (known(1, 2), {3: nan}, []),
+        (known(1, 2), {}, []),
+        (ItemState(), {0: 1, 1: 2}, []),
+        (ItemState(up=True), {1: 2, 0: 1}, []),
     ],
 )
-def test_what_is_seen_for_the_first_time_is_what_was_not_known(
-    before: ItemState, after: ItemState, expected: list[int]
+def test_what_is_told_for_the_first_time_is_what_was_not_known(
+    before: ItemState, told: dict[int, float], expected: list[int]
 ) -> None:
-    assert list(first_sights(before, after)) == expected
+    assert first_told(before, told) == expected
 
 
 def learnt(*delay_minutes: float) -> Delays:
@@ -130,10 +144,9 @@ def learnt(*delay_minutes: float) -> Delays:
     delays = Delays()
     for place, minutes in enumerate(delay_minutes):
         received_at = (FIRST + place + 1) * HOUR + minutes * 60
-        before = known(1, first=FIRST + place - 1, answered_at=received_at - HOUR)
-        after = known(1, 2, first=FIRST + place - 1, answered_at=received_at)
+        absorbed = Absorbed({}, {}, 0, {(received_at - HOUR, FIRST + place): 1})
         window = AnswerWindow(received_at, received_at)
-        assert delays.learn(Absorbed({"a": before}, {"a": after}, 0), window, HOUR) == [minutes * 60]
+        assert delays.learn(absorbed, window, HOUR) == {minutes * 60: 1}
     return delays
 
 

@@ -92,7 +92,7 @@ def test_a_first_hour_that_was_cut_while_the_answer_travelled_is_not_shown() -> 
 def test_a_cut_hour_never_replaces_a_fuller_one() -> None:
     before = merged([(hour, 10) for hour in range(-28, 0)], sliding(0))
     later = merged([(-27, 1), *((hour, 10) for hour in range(-26, 1))], sliding(1.1), before)
-    assert (later.covered(), later.sums()) == (28, [280])
+    assert (later.covered, later.sums()) == (28, [280])
 
 
 def test_the_first_hour_of_given_bounds_is_whole() -> None:
@@ -160,7 +160,7 @@ def test_an_hour_without_any_number_is_not_the_hour_shown() -> None:
 
 def test_a_gap_is_not_counted_as_zero() -> None:
     hours = merged([(-5, 2), (-1, 3)], sliding(0.1))
-    assert (hours.sums(), hours.covered(), hours.count) == ([5], 2, 5)
+    assert (hours.sums(), hours.covered, hours.count) == ([5], 2, 5)
 
 
 def test_sums_reach_over_28_hours_and_no_further() -> None:
@@ -168,7 +168,7 @@ def test_sums_reach_over_28_hours_and_no_further() -> None:
     for now in range(40):
         known = merged([(now - 1, 1)], sliding(now + 0.1), known)
     assert known is not None
-    assert (known.sums(), known.covered(), known.count) == ([28], 28, 28)
+    assert (known.sums(), known.covered, known.count) == ([28], 28, 28)
 
 
 def test_sums_beyond_what_a_float_counts_by_ones_are_rounded_once() -> None:
@@ -283,7 +283,7 @@ def test_any_history_of_answers_shows_the_truth_of_complete_hours(data: st.DataO
         assert known is not None
         assert known.last == EIGHT + newest
         assert list(known.shown) == [numbers[newest]]
-        assert (known.sums(), known.covered()) == ([sum(window.values())], len(window))
+        assert (known.sums(), known.covered) == ([sum(window.values())], len(window))
 
 
 @given(st.permutations(range(-28, 1)), st.integers(0, 3))

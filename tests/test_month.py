@@ -82,7 +82,7 @@ def assert_everything_true(play: Play) -> None:
         for hour, row in hours.rows():
             for metric, value in zip(metrics, row, strict=True):
                 assert value == play.x.truth(item.id, metric.name, int(hour * HOUR))
-        assert hours.covered() >= 27
+        assert hours.covered >= 27
 
 
 @pytest.mark.parametrize("seed", range(4))

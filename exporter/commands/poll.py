@@ -107,7 +107,7 @@ def _cells(state: ItemState, metrics: Sequence[Metric], shown: Sequence[Metric])
     for metric in shown:
         yield _cell(state.hours.shown[metrics.index(metric)])
     yield _cell(state.hours.sums()[metrics.index(shown[0])]) if shown[0].additive else ""
-    yield str(state.hours.covered())
+    yield str(state.hours.covered)
 
 
 def _cell(value: float) -> str:
@@ -145,7 +145,7 @@ def _described(item: Item, state: ItemState, metrics: Sequence[Metric]) -> dict[
             "hour_start_timestamp_seconds": state.hours.shown_start_seconds,
             "hour": _numbers(metrics, state.hours.shown),
             "28h": _numbers(metrics, sums),
-            "28h_buckets": state.hours.covered(),
+            "28h_buckets": state.hours.covered,
         }
     if state.total is not None:
         described["28h_reported"] = _numbers(metrics, state.total)

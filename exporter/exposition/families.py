@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from exporter.exposition.escaping import escape_label_value
 from exporter.exposition.page import Family
+from exporter.figures.hours import Hours
 from exporter.figures.state import ItemState
 from exporter.model import Item, Kind, created_timestamp_seconds
 from exporter.vocabulary import Metric
@@ -20,20 +21,47 @@ _ID = "\N{NULL}"
 _POLLED = "Polled and held in memory since X limits requests; a scrape never calls X."
 
 
-# The items of a slot, with what X has said about each.
-Shown: TypeAlias = Sequence[tuple[Item, ItemState]]
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """`items` with what X has said about each, and the `hours` known of those that have any, by id."""
+
+    items: Sequence[tuple[Item, ItemState]]
+    hours: Sequence[tuple[str, Hours]]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a rendering needs beside the items.
+    """What a rendering needs to know.
 
-    `metrics` are the account's chosen ones, in the order of the rows; `now` is Unix seconds.
+    `metrics` are the account's chosen ones, in the order of the rows. Of `all` items of a slot, the figures
+    of the `fresh` ones may stand; after `stale_at` (Unix seconds) those of one more may not.
     """
 
     metrics: tuple[Metric, ...]
-    now: float
-    stale_after_seconds: float
+    all: Shown
+    fresh: Shown
+    stale_at: float
+
+
+def view_of(
+    items: Sequence[tuple[Item, ItemState]],
+    metrics: tuple[Metric, ...],
+    now: float,
+    stale_after_seconds: float,
+) -> View:
+    """The view of `items` at `now`, Unix seconds."""
+    ends = [state.stale_at(stale_after_seconds) for _, state in items]
+    stands = [end >= now for end in ends]
+    everything = _shown(items)
+    fresh = everything if all(stands) else _shown(list(compress(items, stands)))
+    return View(metrics, everything, fresh, min(compress(ends, stands), default=math.inf))
+
+
+def _shown(items: Sequence[tuple[Item, ItemState]]) -> Shown:
+    return Shown(items, [(item.id, state.hours) for item, state in items if state.hours is not None])
+
+
+Lines: TypeAlias = Callable[[str, Shown, Sequence[Metric]], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +73,7 @@ class Row:
     """
 
     family: Family
-    lines: Callable[[str, Shown, View], str]
+    lines: Lines
     configured: bool = False
     withdrawn: bool = False
 
@@ -55,59 +83,56 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value.is_integer() else repr(value)
 
 
-def _per_metric(name: str, metrics: Sequence[Metric], rows: Sequence[tuple[Item, Sequence[float]]]) -> str:
-    """One line for each metric that has a number, item by item; mostly all are whole numbers."""
+def _per_metric(name: str, metrics: Sequence[Metric], rows: Sequence[tuple[str, Sequence[float]]]) -> str:
+    """One line for each metric that has a number, id by id; mostly all are whole numbers."""
     numbers = list(chain.from_iterable([row for _, row in rows]))
     if all(map(float.is_integer, numbers)):
         lines = "".join([f'{name}{{id="{_ID}",metric="{metric.name}"}} %d\n' for metric in metrics])
         around = lines.split(_ID)
-        return "".join([item.id.join(around) for item, _ in rows]) % tuple(numbers)
+        return "".join([item_id.join(around) for item_id, _ in rows]) % tuple(numbers)
     return "".join(
         [
-            f'{name}{{id="{item.id}",metric="{metric.name}"}} {_number(value)}\n'
-            for item, row in rows
+            f'{name}{{id="{item_id}",metric="{metric.name}"}} {_number(value)}\n'
+            for item_id, row in rows
             for metric, value in zip(metrics, row, strict=True)
             if not math.isnan(value)
         ]
     )
 
 
-def _values(name: str, shown: Shown, view: View) -> str:
-    rows = [(item, state.hours.shown) for item, state in shown if state.hours is not None]
-    return _per_metric(name, view.metrics, rows)
+def _values(name: str, shown: Shown, metrics: Sequence[Metric]) -> str:
+    return _per_metric(name, metrics, [(item_id, hours.shown) for item_id, hours in shown.hours])
 
 
-def _sums(name: str, shown: Shown, view: View) -> str:
-    rows = [(item, state.hours.sums()) for item, state in shown if state.hours is not None]
-    additive = [metric.additive for metric in view.metrics]
+def _sums(name: str, shown: Shown, metrics: Sequence[Metric]) -> str:
+    additive = [metric.additive for metric in metrics]
+    rows = [(item_id, hours.sums()) for item_id, hours in shown.hours]
     if not all(additive):
-        rows = [(item, list(compress(sums, additive))) for item, sums in rows]
-    return _per_metric(name, list(compress(view.metrics, additive)), rows)
+        rows = [(item_id, list(compress(sums, additive))) for item_id, sums in rows]
+    return _per_metric(name, list(compress(metrics, additive)), rows)
 
 
-def _covered(name: str, shown: Shown, _view: View) -> str:
-    known = [(item.id, state.hours) for item, state in shown if state.hours is not None]
-    return "".join([f'{name}{{id="{item_id}"}} {hours.covered()}\n' for item_id, hours in known])
+def _covered(name: str, shown: Shown, _metrics: Sequence[Metric]) -> str:
+    return "".join([f'{name}{{id="{item_id}"}} {hours.covered}\n' for item_id, hours in shown.hours])
 
 
-def _reported(name: str, shown: Shown, view: View) -> str:
-    return _per_metric(
-        name, view.metrics, [(item, state.total) for item, state in shown if state.total is not None]
-    )
+def _reported(name: str, shown: Shown, metrics: Sequence[Metric]) -> str:
+    told = [(item.id, state.total) for item, state in shown.items if state.total is not None]
+    return _per_metric(name, metrics, told)
 
 
-def _bucket_start(name: str, shown: Shown, _view: View) -> str:
-    known = [(item.id, state.hours) for item, state in shown if state.hours is not None]
-    return "".join([f'{name}{{id="{item_id}"}} {hours.shown_start_seconds}\n' for item_id, hours in known])
+def _bucket_start(name: str, shown: Shown, _metrics: Sequence[Metric]) -> str:
+    starts = [(item_id, hours.shown_start_seconds) for item_id, hours in shown.hours]
+    return "".join([f'{name}{{id="{item_id}"}} {start}\n' for item_id, start in starts])
 
 
-def _created(name: str, shown: Shown, _view: View) -> str:
-    known = [(item.id, created_timestamp_seconds(item.id)) for item, _ in shown]
+def _created(name: str, shown: Shown, _metrics: Sequence[Metric]) -> str:
+    known = [(item.id, created_timestamp_seconds(item.id)) for item, _ in shown.items]
     return "".join([f'{name}{{id="{item_id}"}} {_number(at)}\n' for item_id, at in known if at is not None])
 
 
-def _info(name: str, shown: Shown, _view: View) -> str:
-    return "".join([f"{name}{{{_info_labels(item)}}} 1\n" for item, _ in shown])
+def _info(name: str, shown: Shown, _metrics: Sequence[Metric]) -> str:
+    return "".join([f"{name}{{{_info_labels(item)}}} 1\n" for item, _ in shown.items])
 
 
 def _info_labels(item: Item) -> str:
@@ -115,16 +140,15 @@ def _info_labels(item: Item) -> str:
     return ",".join([f'{label}="{escape_label_value(value)}"' for label, value in labels])
 
 
-def _up(name: str, shown: Shown, _view: View) -> str:
-    return "".join(
-        [f'{name}{{id="{item.id}"}} {state.up:d}\n' for item, state in shown if state.up is not None]
-    )
+def _up(name: str, shown: Shown, _metrics: Sequence[Metric]) -> str:
+    said = [(item.id, state.up) for item, state in shown.items if state.up is not None]
+    return "".join([f'{name}{{id="{item_id}"}} {up:d}\n' for item_id, up in said])
 
 
 def _row(
     name: str,
     text: str,
-    lines: Callable[[str, Shown, View], str],
+    lines: Lines,
     *,
     configured: bool = False,
     withdrawn: bool = False,
@@ -188,13 +212,12 @@ ROWS: dict[Kind, tuple[Row, ...]] = {kind: tuple(_rows(kind)) for kind in Kind}
 FAMILIES: tuple[Family, ...] = tuple(row.family for kind in Kind for row in ROWS[kind])
 
 
-def sample_lines(kind: Kind, items: Shown, view: View, *, configured: bool) -> Iterator[tuple[str, bytes]]:
-    """Yield each family's name and the sample lines of `items`, each ended by a newline, empty for none.
+def sample_lines(kind: Kind, view: View, *, configured: bool) -> Iterator[tuple[str, bytes]]:
+    """Yield each family's name and its sample lines, each ended by a newline, empty for none.
 
     Of those families that follow from the configuration alone, or of those that answers and time change.
     """
-    fresh = [(item, state) for item, state in items if not state.is_stale(view.now, view.stale_after_seconds)]
     for row in ROWS[kind]:
         if row.configured is configured:
-            shown = fresh if row.withdrawn else items
-            yield row.family.name, row.lines(row.family.name, shown, view).encode()
+            shown = view.fresh if row.withdrawn else view.all
+            yield row.family.name, row.lines(row.family.name, shown, view.metrics).encode()

@@ -14,20 +14,28 @@ from exporter.model import HOUR_SECONDS, ItemReport, Passage, has_number
 _EXACT_BELOW = 2.0**53
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which takes thrice the time to make, and it is made for every item
 class Hours:
     """Up to 28 consecutive complete hours of one item; the last of them is the hour shown.
 
     `first` is the first hour as hours since the epoch. `values` holds one row per hour, `width` metrics
     wide, NaN where X gave no number; an hour of which nothing is known is a row of NaN. The last row
     always has a number: it is the newest complete hour with at least one metric. `passage` is the text in
-    which X told some of these hours, just as they stand here.
+    which X told some of these hours, just as they stand here. `covered` is how many of the 28 hours that end
+    with the hour shown are known, 1 to 28; it is counted where it is not given.
+
+    Never changed once made.
     """
 
     first: int
     width: int
     values: array[float]
     passage: Passage | None = field(default=None, compare=False)
+    covered: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.covered:
+            self.covered = _covered(self.values, self.width)
 
     @property
     def count(self) -> int:
@@ -63,12 +71,10 @@ class Hours:
         for index in range(self.count):
             yield self.first + index, self.values[index * self.width : (index + 1) * self.width]
 
-    def covered(self) -> int:
-        """How many of the 28 hours that end with the hour shown are known, 1 to 28."""
-        for column in range(self.width):
-            if not math.isnan(sum(self.values[column :: self.width])):
-                return self.count  # a metric that has a number in every hour, as most have
-        return sum(has_number(row) for _, row in self.rows())
+    @property
+    def has_gaps(self) -> bool:
+        """Whether nothing is known of an hour that lies before the hour shown."""
+        return self.covered * self.width != len(self.values)
 
     def sums(self) -> list[float]:
         """Sum of each metric over the hours known, NaN for a metric no hour has a number for."""
@@ -91,6 +97,14 @@ class Hours:
         return packed_hours(rows, len(columns))
 
 
+def _covered(values: array[float], width: int) -> int:
+    """How many of the rows in `values` have a number."""
+    for column in range(width):
+        if not math.isnan(sum(values[column::width])):
+            return len(values) // width  # a metric that has a number in every hour, as most have
+    return sum(has_number(values[start : start + width]) for start in range(0, len(values), width))
+
+
 def _sum(column: array[float]) -> float:
     total = math.fsum(column)
     if total == total:  # noqa: PLR0124 - NaN alone differs from itself: every hour has a number
@@ -101,10 +115,16 @@ def _sum(column: array[float]) -> float:
 
 @dataclass(slots=True)
 class Merged:
-    """Hours after an answer, and how many of those known before it restated with other numbers."""
+    """Hours after an answer, and how many of those known before it restated with other numbers.
+
+    `first_told` are the hours (since the epoch) that it was the first to tell whole, oldest first. There are
+    none for an item of which no hour was known: its first answer brings 28 hours at once, whenever X had
+    them.
+    """
 
     hours: Hours | None
-    revised: int
+    revised: int = 0
+    first_told: Sequence[int] = ()
 
 
 def merge(hours: Hours | None, report: ItemReport, width: int, answer: AnswerHours) -> Merged:
@@ -120,13 +140,25 @@ def merge(hours: Hours | None, report: ItemReport, width: int, answer: AnswerHou
         return joined
     rows = whole_rows(report, width, told)
     if hours is None:
-        return Merged(packed_hours(rows, width), 0)
+        return Merged(packed_hours(rows, width))
     known = dict(hours.rows())
     revised = sum(
         hour in known and known[hour].tobytes() != row.tobytes() and has_number(known[hour])
         for hour, row in rows.items()
     )
-    return Merged(packed_hours(known | rows, width), revised)
+    packed = packed_hours(known | rows, width)
+    return Merged(packed, revised, _first_told(hours, packed))
+
+
+def _first_told(old: Hours, new: Hours | None) -> Sequence[int]:
+    """The hours known in `new` of which `old`, from before an answer, knew nothing; oldest first."""
+    if new is None:
+        return ()
+    hours = range(max(new.first, old.last + 1), new.last + 1)
+    if not old.has_gaps and not new.has_gaps:
+        return hours
+    gaps = [hour for hour, row in old.rows() if hour >= new.first and not has_number(row)]
+    return tuple([hour for hour in (*gaps, *hours) if has_number(new.between(hour, hour))])
 
 
 def in_full_for(hours: Hours | None, report: ItemReport) -> ItemReport:
@@ -150,19 +182,21 @@ def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours
     if first < oldest:
         first, row = oldest, row + oldest - first
     values = report.values[row * width : (last_row + 1) * width]
-    known_last = oldest - 1 if hours is None else hours.last
-    revised = 0
-    if hours is not None and known_last >= oldest:
-        if known_last > last or known_last < first - 1:
+    covered, revised = _covered(values, width), 0
+    if hours is not None and hours.last >= oldest:
+        if not first - 1 <= hours.last <= last:
             return None
         revised = _revised(hours, first, values)
-        if hours.first < first:
-            oldest = max(oldest, hours.first)
-            values, first = hours.between(oldest, first - 1) + values, oldest
+        since = max(oldest, hours.first)
+        if since < first:
+            values = hours.between(since, first - 1) + values
+            covered = 0 if hours.has_gaps else covered + first - since
+            first = since
     passage = report.passage
     if passage is not None and not first <= passage.first <= passage.first + passage.rows - 1 <= last:
         passage = None
-    return Merged(Hours(first, width, values, passage), revised)
+    joined = Hours(first, width, values, passage, covered)
+    return Merged(joined, revised, () if hours is None else _first_told(hours, joined))
 
 
 def _revised(hours: Hours, first: int, values: array[float]) -> int:

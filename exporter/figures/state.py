@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.figures.hours import Hours, merge
+from exporter.figures.hours import Hours, Merged, merge
 from exporter.figures.window import AnswerHours
 from exporter.model import ItemProblem, ItemReport
 
@@ -27,8 +28,8 @@ class ItemState:
     answered_at: float | None = None
     problems: tuple[ItemProblem, ...] = ()
 
-    def stale_at(self, stale_after_seconds: float) -> float | None:
-        """The last moment the item's value and sum series may stand, Unix seconds; None without any.
+    def stale_at(self, stale_after_seconds: float) -> float:
+        """The last moment the item's value and sum series may stand, Unix seconds; -inf without any.
 
         Counted from the end of the hour shown, or, where X sends a total but no complete hour, from the
         answer.
@@ -37,12 +38,11 @@ class ItemState:
             return self.hours.shown_end_seconds + stale_after_seconds
         if self.total is not None and self.answered_at is not None:
             return self.answered_at + stale_after_seconds
-        return None
+        return -math.inf
 
     def is_stale(self, now: float, stale_after_seconds: float) -> bool:
         """Whether the value and sum series must not be shown at `now`."""
-        stale_at = self.stale_at(stale_after_seconds)
-        return stale_at is None or now > stale_at
+        return now > self.stale_at(stale_after_seconds)
 
 
 def absorbed(
@@ -51,14 +51,15 @@ def absorbed(
     problems: Sequence[ItemProblem],
     width: int,
     answer: AnswerHours,
-) -> tuple[ItemState, int]:
-    """`state` after an answer that asked for the item, and how many known hours the answer restated.
+) -> tuple[ItemState, Merged]:
+    """`state` after an answer that asked for the item, and what the answer did to its hours.
 
     `report` is None when the answer has none for the item: X answered without data, so `up` falls, while
     the hours stand until they are stale.
     """
     told = tuple(problems)
     if report is None:
-        return ItemState(up=False, hours=state.hours, answered_at=answer.sent_at, problems=told), 0
+        stands = ItemState(up=False, hours=state.hours, answered_at=answer.sent_at, problems=told)
+        return stands, Merged(state.hours)
     merged = merge(state.hours, report, width, answer)
-    return ItemState(report.carries_data, merged.hours, report.total, answer.sent_at, told), merged.revised
+    return ItemState(report.carries_data, merged.hours, report.total, answer.sent_at, told), merged

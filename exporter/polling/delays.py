@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from exporter.board import Absorbed
-from exporter.figures.state import ItemState
 from exporter.figures.window import AnswerWindow
-from exporter.model import HOUR_SECONDS, has_number
+from exporter.model import HOUR_SECONDS
 
 # When X gave no answer for longer than this beyond the usual pause between two polls, the hours that ended
 # meanwhile could not be seen: they say nothing about how late X tells them.
 OUTAGE_SECONDS = 3600.0
 # What X did the day before says little about now.
 REMEMBERED_HOURS = 6
-
-
-def first_sights(before: ItemState, after: ItemState) -> Sequence[int]:
-    """The hours (since the epoch) that an answer was the first to tell whole, oldest first.
-
-    `before` and `after` are the item's states around the answer. None of an item of which no hour was known:
-    its first answer brings 28 hours at once, whenever X had them.
-    """
-    old, new = before.hours, after.hours
-    if old is None or new is None:
-        return ()
-    hours = range(old.last + 1, new.last + 1)
-    gaps = [] if old.covered() == old.count else [hour for hour, row in old.rows() if not has_number(row)]
-    if not hours and not gaps:
-        return ()
-    return [hour for hour in (*gaps, *hours) if hour >= new.first and has_number(new.between(hour, hour))]
 
 
 class Delays:
@@ -43,24 +26,18 @@ class Delays:
     def __init__(self) -> None:
         self._by_hour: dict[int, Counter[float]] = {}
 
-    def learn(self, absorbed: Absorbed, window: AnswerWindow, every_seconds: float) -> list[float]:
-        """Take an answer; the delays in seconds of the hours it was the first to tell, one an item and hour.
+    def learn(self, absorbed: Absorbed, window: AnswerWindow, every_seconds: float) -> Mapping[float, int]:
+        """Take an answer; how many items' hours it was the first to tell, by their delay in seconds.
 
         A delay ends when the answer was received. `every_seconds` is the usual pause between two polls.
         """
-        told = list[int]()
-        for item_id, after in absorbed.after.items():
-            before = absorbed.before[item_id]
-            asked_before = before.answered_at
+        delays = Counter[float]()
+        for (asked_before, hour), items in absorbed.first_told.items():
             if asked_before is None or window.received_at - asked_before > every_seconds + OUTAGE_SECONDS:
                 continue
-            told += first_sights(before, after)
-        counts = Counter(told)
-        delays = []
-        for hour, items in counts.items():
             delay_seconds = window.received_at - (hour + 1) * HOUR_SECONDS
             self._by_hour.setdefault(hour, Counter())[delay_seconds] += items
-            delays += [delay_seconds] * items
+            delays[delay_seconds] += items
         for hour in sorted(self._by_hour)[:-REMEMBERED_HOURS]:
             del self._by_hour[hour]
         return delays

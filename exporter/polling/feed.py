@@ -218,9 +218,8 @@ class Feed:
         )
         endpoint, metrics = channel.endpoint.value, self._with.metrics
         metrics.bucket_revisions.labels(endpoint).inc(absorbed.revised)
-        observed = metrics.bucket_delay_seconds.labels(endpoint)
-        for seconds in channel.delays.learn(absorbed, answered.window, self._with.every_seconds):
-            observed.observe(seconds)
+        delays = channel.delays.learn(absorbed, answered.window, self._with.every_seconds)
+        metrics.bucket_delay_seconds.observe(endpoint, delays)
         returned = sum(report.carries_data for report in answered.answer.reports)
         metrics.resources_returned.labels(channel.account, endpoint).inc(returned)
         for problem in answered.answer.problems:

@@ -13,6 +13,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import CollectorRegistry
 
 from exporter.model import Endpoint, ItemErrorType, Kind
+from exporter.selfmetrics.delay_histogram import DelayHistogram
 from exporter.signin.scheme import RefreshOutcome
 from exporter.xapi.failures import PARK_REASONS, RETRY_REASONS
 
@@ -132,13 +133,8 @@ class SelfMetrics:
             ["endpoint"],
             registry=registry,
         )
-        self.bucket_delay_seconds = Histogram(
-            "x_exporter_bucket_delay_seconds",
-            "From the end of an hour until X's first answer that told it whole, for each item.",
-            ["endpoint"],
-            buckets=DELAY_SECONDS_BUCKETS,
-            registry=registry,
-        )
+        self.bucket_delay_seconds = DelayHistogram(DELAY_SECONDS_BUCKETS)
+        registry.register(self.bucket_delay_seconds)
 
     def _requests(self, registry: CollectorRegistry) -> None:
         labels = ["account", "endpoint"]
@@ -212,7 +208,7 @@ class SelfMetrics:
             self.resources_returned.labels(account, endpoint.value)
             self.request_duration_seconds.labels(endpoint.value)
             self.bucket_revisions.labels(endpoint.value)
-            self.bucket_delay_seconds.labels(endpoint.value)
+            self.bucket_delay_seconds.watch(endpoint.value)
 
     def forget(self, account: str, endpoint: Endpoint | None = None) -> None:
         """Remove the series of an account, or of one of its endpoints, that is no longer watched."""

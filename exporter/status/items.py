@@ -93,7 +93,7 @@ class ItemStatus:
     def hours_known(self) -> int | None:
         """How many hours `sum_28h` is made of, 1 to 28."""
         hours = self.state.hours
-        return None if self.sum_28h is None or hours is None else hours.covered()
+        return None if self.sum_28h is None or hours is None else hours.covered
 
     @property
     def created_at(self) -> float | None:
