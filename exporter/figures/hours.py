@@ -154,10 +154,8 @@ def _first_told(old: Hours, new: Hours | None) -> Sequence[int]:
     """The hours known in `new` of which `old`, from before an answer, knew nothing; oldest first."""
     if new is None:
         return ()
-    hours = range(max(new.first, old.last + 1), new.last + 1)
-    if not old.has_gaps and not new.has_gaps:
-        return hours
     gaps = [hour for hour, row in old.rows() if hour >= new.first and not has_number(row)]
+    hours = range(max(new.first, old.last + 1), new.last + 1)
     return tuple([hour for hour in (*gaps, *hours) if has_number(new.between(hour, hour))])
 
 
@@ -182,9 +180,10 @@ def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours
     if first < oldest:
         first, row = oldest, row + oldest - first
     values = report.values[row * width : (last_row + 1) * width]
+    known_last = oldest - 1 if hours is None else hours.last
     covered, revised = _covered(values, width), 0
-    if hours is not None and hours.last >= oldest:
-        if not first - 1 <= hours.last <= last:
+    if hours is not None and known_last >= oldest:
+        if not first - 1 <= known_last <= last:
             return None
         revised = _revised(hours, first, values)
         since = max(oldest, hours.first)
@@ -196,7 +195,11 @@ def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours
     if passage is not None and not first <= passage.first <= passage.first + passage.rows - 1 <= last:
         passage = None
     joined = Hours(first, width, values, passage, covered)
-    return Merged(joined, revised, () if hours is None else _first_told(hours, joined))
+    if hours is None:
+        return Merged(joined)
+    if hours.has_gaps or joined.has_gaps:
+        return Merged(joined, revised, _first_told(hours, joined))
+    return Merged(joined, revised, range(max(first, known_last + 1), last + 1))
 
 
 def _revised(hours: Hours, first: int, values: array[float]) -> int:
@@ -207,7 +210,7 @@ def _revised(hours: Hours, first: int, values: array[float]) -> int:
     size, at, revised = width * values.itemsize, len(old), 0
     while old[:at] != new[:at]:  # from the newest hour backwards, as X restates few others
         row = old[at - size : at]
-        if row != new[at - size : at] and has_number(array("d", row)):
+        if row != new[at - size : at] and (not hours.has_gaps or has_number(array("d", row))):
             revised += 1
         at -= size
     return revised
