@@ -285,7 +285,7 @@ def test_any_history_comes_to_the_same_as_if_everything_were_read(answers: list[
             assert (hours is None) == (other is None)
             if hours is not None and other is not None:
                 assert (hours.first, hours.values.tobytes()) == (other.first, other.values.tobytes())
-                assert (repr(hours.sums()), hours.covered) == (repr(other.sums()), other.covered)
+                assert (repr(hours.sums), hours.covered) == (repr(other.sums), other.covered)
 
 
 def test_a_stub_is_no_time_that_x_could_tell() -> None:

@@ -106,7 +106,7 @@ def _cells(state: ItemState, metrics: Sequence[Metric], shown: Sequence[Metric])
     yield _hour(state.hours.shown_start_seconds)
     for metric in shown:
         yield _cell(state.hours.shown[metrics.index(metric)])
-    yield _cell(state.hours.sums()[metrics.index(shown[0])]) if shown[0].additive else ""
+    yield _cell(state.hours.sums[metrics.index(shown[0])]) if shown[0].additive else ""
     yield str(state.hours.covered)
 
 
@@ -139,7 +139,7 @@ def _described(item: Item, state: ItemState, metrics: Sequence[Metric]) -> dict[
     if state.hours is not None:
         sums = [
             total if metric.additive else math.nan
-            for metric, total in zip(metrics, state.hours.sums(), strict=True)
+            for metric, total in zip(metrics, state.hours.sums, strict=True)
         ]
         described |= {
             "hour_start_timestamp_seconds": state.hours.shown_start_seconds,

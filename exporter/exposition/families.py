@@ -107,7 +107,7 @@ def _values(name: str, shown: Shown, metrics: Sequence[Metric]) -> bytes:
 
 def _sums(name: str, shown: Shown, metrics: Sequence[Metric]) -> bytes:
     additive = [metric.additive for metric in metrics]
-    rows = [(item_id, hours.sums()) for item_id, hours in shown.hours]
+    rows: list[tuple[str, Sequence[float]]] = [(item_id, hours.sums) for item_id, hours in shown.hours]
     if not all(additive):
         rows = [(item_id, list(compress(sums, additive))) for item_id, sums in rows]
     return _per_metric(name, list(compress(metrics, additive)), rows)

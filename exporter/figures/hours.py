@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from exporter.figures.window import WINDOW_HOURS, AnswerHours, ToldHours
 from exporter.model import HOUR_SECONDS, ItemReport, Passage, has_number
 
-# A float holds every whole number up to here.
-_EXACT_BELOW = 2.0**53
+# Whole numbers that add up to less than this are added and subtracted without any rounding on the way.
+_EXACT_BELOW = 2.0**51
+# Rows that go and rows that come when an hour later X tells a new one and restates two.
+_MOVES = 3
 
 
 @dataclass(slots=True)  # not frozen, which takes thrice the time to make, and it is made for every item
@@ -21,10 +23,11 @@ class Hours:
     `first` is the first hour as hours since the epoch. `values` holds one row per hour, `width` metrics
     wide, NaN where X gave no number; an hour of which nothing is known is a row of NaN. The last row
     always has a number: it is the newest complete hour with at least one metric. `passage` is the text in
-    which X told some of these hours, just as they stand here. `covered` is how many of the 28 hours that end
-    with the hour shown are known, 1 to 28; it is counted where it is not given.
+    which X told some of these hours, just as they stand here.
 
-    Never changed once made.
+    `covered` is how many of the 28 hours that end with the hour shown are known, 1 to 28. `sums` are those of
+    each metric over the hours known, NaN for a metric no hour has a number for. Both are worked out here
+    where they are not given. Nothing is changed later.
     """
 
     first: int
@@ -32,10 +35,13 @@ class Hours:
     values: array[float]
     passage: Passage | None = field(default=None, compare=False)
     covered: int = 0
+    sums: array[float] = field(default_factory=lambda: array("d"))
 
     def __post_init__(self) -> None:
         if not self.covered:
             self.covered = _covered(self.values, self.width)
+        if not self.sums:
+            self.sums = array("d", [_sum(self.values[place :: self.width]) for place in range(self.width)])
 
     @property
     def count(self) -> int:
@@ -76,15 +82,6 @@ class Hours:
         """Whether nothing is known of an hour that lies before the hour shown."""
         return self.covered * self.width != len(self.values)
 
-    def sums(self) -> list[float]:
-        """Sum of each metric over the hours known, NaN for a metric no hour has a number for."""
-        values, width = self.values, self.width
-        sums = [sum(values[column::width]) for column in range(width)]
-        # Whole and below that, nothing was rounded on the way, and every hour has a number.
-        if all(map(float.is_integer, sums)) and max(sums) < _EXACT_BELOW:
-            return sums
-        return [_sum(values[column::width]) for column in range(width)]
-
     def reshaped(self, columns: Sequence[int | None]) -> Hours | None:
         """The same hours with other metrics: `columns` gives each new one's old place, None if it is new.
 
@@ -106,11 +103,43 @@ def _covered(values: array[float], width: int) -> int:
 
 
 def _sum(column: array[float]) -> float:
+    """The sum of the numbers in `column`, rounded once, NaN without any."""
     total = math.fsum(column)
     if total == total:  # noqa: PLR0124 - NaN alone differs from itself: every hour has a number
         return total
     known = [value for value in column if not math.isnan(value)]
     return math.fsum(known) if known else math.nan
+
+
+def _moved(sums: array[float], gone: array[float], come: array[float], values: array[float]) -> array[float]:
+    """The sums over `values`, which hold the rows that have `come` and no longer those that are `gone`.
+
+    `sums` are those before. Empty where other than three rows came and went, as they do in an hour.
+    """
+    width = len(sums)
+    if not len(gone) == len(come) == _MOVES * width:
+        return array("d")
+    moved = [
+        total + one + two + three - four - five - six
+        for total, one, two, three, four, five, six in zip(
+            sums,
+            come[:width],
+            come[width : 2 * width],
+            come[2 * width :],
+            gone[:width],
+            gone[width : 2 * width],
+            gone[2 * width :],
+            strict=True,
+        )
+    ]
+    # What is not whole may have been rounded, and an hour without a number has made a NaN of the sum.
+    return array(
+        "d",
+        [
+            total if 0 <= total < _EXACT_BELOW and total.is_integer() else _sum(values[place::width])
+            for place, total in enumerate(moved)
+        ],
+    )
 
 
 @dataclass(slots=True)
@@ -135,7 +164,8 @@ def merge(hours: Hours | None, report: ItemReport, width: int, answer: AnswerHou
     """
     report = in_full_for(hours, report)
     told = answer.told(report.starts)
-    joined = _joined(hours, report, width, told) if told.is_run else None
+    run = _run(report, width, told) if told.is_run else None
+    joined = None if run is None else _joined(hours, *run, width, report.passage)
     if joined is not None:
         return joined
     rows = whole_rows(report, width, told)
@@ -166,11 +196,8 @@ def in_full_for(hours: Hours | None, report: ItemReport) -> ItemReport:
     return report.in_full()
 
 
-def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours) -> Merged | None:
-    """The usual case without a loop: a run of hours that reaches to the newest, known ones before it.
-
-    None when it is not that case.
-    """
+def _run(report: ItemReport, width: int, told: ToldHours) -> tuple[int, array[float]] | None:
+    """The first of the hours told, which are a run, and the rows of it up to the newest with a number."""
     (first, row), (last, last_row) = told.rows[0], told.rows[-1]
     while not has_number(report.values[last_row * width : (last_row + 1) * width]):
         if last == first:
@@ -179,38 +206,57 @@ def _joined(hours: Hours | None, report: ItemReport, width: int, told: ToldHours
     oldest = last - WINDOW_HOURS + 1
     if first < oldest:
         first, row = oldest, row + oldest - first
-    values = report.values[row * width : (last_row + 1) * width]
-    known_last = oldest - 1 if hours is None else hours.last
-    covered, revised = _covered(values, width), 0
-    if hours is not None and known_last >= oldest:
-        if not first - 1 <= known_last <= last:
-            return None
-        revised = _revised(hours, first, values)
-        since = max(oldest, hours.first)
-        if since < first:
-            values = hours.between(since, first - 1) + values
-            covered = 0 if hours.has_gaps else covered + first - since
-            first = since
-    passage = report.passage
-    if passage is not None and not first <= passage.first <= passage.first + passage.rows - 1 <= last:
-        passage = None
-    joined = Hours(first, width, values, passage, covered)
+    return first, report.values[row * width : (last_row + 1) * width]
+
+
+def _joined(
+    hours: Hours | None, first: int, come: array[float], width: int, passage: Passage | None
+) -> Merged | None:
+    """The usual case without a loop: rows that have `come` for the hours from `first` on, known ones before.
+
+    None when it is not that case.
+    """
+    last = first + len(come) // width - 1
     if hours is None:
-        return Merged(joined)
-    if hours.has_gaps or joined.has_gaps:
+        return Merged(Hours(first, width, come, _within(passage, first, last)))
+    before = hours.first + len(hours.values) // width - 1
+    if not first - 1 <= before <= last:
+        return None
+    since = max(last - WINDOW_HOURS + 1, hours.first)
+    has_gaps, covered = hours.has_gaps, _covered(come, width)
+    if since < first:
+        # Of the rows before, some are over, some stay, and some are restated.
+        over, stays = (since - hours.first) * width, (first - hours.first) * width
+        values = hours.values[over:stays] + come
+        restated = hours.values[stays:]
+        revised = _revised(restated, come, width, has_gaps=has_gaps)
+        sums = _moved(hours.sums, hours.values[:over] + restated, come, values)
+        covered = 0 if has_gaps else covered + first - since
+        joined = Hours(since, width, values, _within(passage, since, last), covered, sums)
+    else:
+        told = come[(hours.first - first) * width :] if first < hours.first else come
+        restated = hours.values[(first - hours.first) * width :] if first > hours.first else hours.values
+        revised = _revised(restated, told, width, has_gaps=has_gaps)
+        joined = Hours(first, width, come, _within(passage, first, last), covered)
+    if has_gaps or joined.has_gaps:
         return Merged(joined, revised, _first_told(hours, joined))
-    return Merged(joined, revised, range(max(first, known_last + 1), last + 1))
+    return Merged(joined, revised, range(before + 1, last + 1))
 
 
-def _revised(hours: Hours, first: int, values: array[float]) -> int:
-    """How many of `hours` with a number are restated by `values`, the rows of the hours from `first` on."""
-    width, since = hours.width, max(first, hours.first)
-    old = hours.values[(since - hours.first) * width :].tobytes()
-    new = values[(since - first) * width :].tobytes()
-    size, at, revised = width * values.itemsize, len(old), 0
+def _within(passage: Passage | None, first: int, last: int) -> Passage | None:
+    """`passage` where it tells none but the hours from `first` to `last`."""
+    if passage is None or passage.first < first or passage.first + passage.rows - 1 > last:
+        return None
+    return passage
+
+
+def _revised(before: array[float], now: array[float], width: int, *, has_gaps: bool) -> int:
+    """How many rows that had a number are not the same in `now`, which begins with the same hour."""
+    size, at, revised = width * before.itemsize, len(before) * before.itemsize, 0
+    old, new = before.tobytes(), now[: len(before)].tobytes()
     while old[:at] != new[:at]:  # from the newest hour backwards, as X restates few others
         row = old[at - size : at]
-        if row != new[at - size : at] and (not hours.has_gaps or has_number(array("d", row))):
+        if row != new[at - size : at] and not (has_gaps and not has_number(array("d", row))):
             revised += 1
         at -= size
     return revised

@@ -139,14 +139,14 @@ class Feed:
     ) -> Round:
         queue = deque(pending)
         round_ = Round({}, [])
-        in_hand: set[Batch] = set()
+        in_hand: list[Batch] = []
 
         async def work() -> None:
             while queue:
                 batch = queue.popleft()
-                in_hand.add(batch)
+                in_hand.append(batch)
                 outcome = await self.ask(channel, batch, lambda: len(queue) + len(in_hand), deadline)
-                in_hand.discard(batch)
+                in_hand.remove(batch)
                 progress(len(batch))
                 if isinstance(outcome, Failure):
                     round_.failures[batch] = outcome
