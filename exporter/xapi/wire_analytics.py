@@ -21,7 +21,7 @@ from msgspec.structs import astuple
 
 from exporter.errors import WireError
 from exporter.figures.hours import Hours
-from exporter.model import Answer, Endpoint, ItemReport
+from exporter.model import Answer, Endpoint, ItemReport, Passage, Standing
 from exporter.vocabulary import Metric, wire_name
 from exporter.xapi.wire_envelope import ABSENT, Envelope, read_envelope
 from exporter.xapi.wire_passages import Known, Shortened, shortened
@@ -126,28 +126,35 @@ def _reports(
     unknown = (math.nan,) * width
     packed = RowPacker(width)
     starts_of = cache(_starts)  # the same timestamps stand in every entry
-    for place, entry in enumerate(entries):
-        if place % _READ_AT_ONCE == 0:
-            yield
-        buckets = entry.timestamped_metrics or []
-        series = brief.known.pop(buckets[0].timestamp or "", None) if buckets else None
-        if series is None:
-            series = brief.new.get(entry.id)
-        else:
-            del buckets[0]
-        starts = starts_of(tuple([bucket.timestamp for bucket in buckets]))
-        whole = len(starts) == len(buckets)
-        if not whole:
-            buckets = [bucket for bucket in buckets if unix_seconds(bucket.timestamp) is not None]
-        told = [bucket.metrics for bucket in buckets]
+    for place in range(0, len(entries), _READ_AT_ONCE):
+        yield
+        told: list[msgspec.Struct | None] = []
+        read: list[tuple[str, tuple[float, ...], int, Standing | None, Passage | None]] = []
+        for entry in entries[place : place + _READ_AT_ONCE]:
+            buckets = entry.timestamped_metrics or []
+            series = brief.known.pop(buckets[0].timestamp or "", None) if buckets else None
+            if series is None:
+                series = brief.new.get(entry.id)
+            else:
+                del buckets[0]
+            starts = starts_of(tuple([bucket.timestamp for bucket in buckets]))
+            whole = len(starts) == len(buckets)
+            if not whole:
+                buckets = [bucket for bucket in buckets if unix_seconds(bucket.timestamp) is not None]
+            rows = [bucket.metrics for bucket in buckets]
+            told += rows
+            standing = passage = None
+            if series is not None:
+                standing = series.standing
+                passage = series.passage_with(starts, 2 * len(rows) - rows.count(None) if whole else 0)
+            read.append((entry.id, starts, len(rows) * width, standing, passage))
         values = packed([unknown if row is None else astuple(row) for row in told])
-        if series is None:
-            report = ItemReport(entry.id, starts, values)
-        else:
-            passage = series.passage_with(starts, 2 * len(told) - told.count(None) if whole else 0)
-            report = ItemReport(entry.id, starts, values, None, series.standing, passage)
-        before = reports.get(entry.id)
-        reports[entry.id] = report if before is None else before.followed_by(report)
+        end = 0
+        for item_id, starts, size, standing, passage in read:
+            begin, end = end, end + size
+            report = ItemReport(item_id, starts, values[begin:end], None, standing, passage)
+            before = reports.get(item_id)
+            reports[item_id] = report if before is None else before.followed_by(report)
     return tuple(reports.values())
 
 
