@@ -17,7 +17,6 @@ from pathlib import Path
 
 from bench.contestant import Command, obey, resident_mb
 from bench.items import FIRST_ID, made_up_items
-from exporter.accounts import World
 from exporter.commands.lean import run_lean
 from exporter.config.apart import load_config_apart
 from exporter.config.settings import Config
@@ -65,9 +64,8 @@ class Clock:
 class Ours:
     """The commands of this contestant; CPU is that of the whole process, all threads of it."""
 
-    def __init__(self, engine: Engine, world: World, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
-        self._world = world
         self._clock = clock
         self._busy: asyncio.Task[int] | None = None
 
@@ -131,7 +129,6 @@ class Ours:
 
     async def _poll(self, items: tuple[Item, ...]) -> None:
         result = await self._feed.poll(items, self._clock() + HOUR_SECONDS, most_rounds=1)
-        self._world.tidy()
         if result.failures:
             raise RuntimeError(f"the canned API failed: {next(iter(result.failures.values()))}")
 
@@ -150,7 +147,7 @@ async def _serve(configured: Config, *, keep_history: bool) -> None:
     world = dataclasses.replace(real_world(), clock=clock)
     engine = build_engine(world, silent_logger(), keep_history=keep_history)
     await engine.apply(configured)
-    ours = Ours(engine, world, clock)
+    ours = Ours(engine, clock)
     services = WebServices(
         engine.page, engine.metrics.registry, engine.board.withdraw_stale, lambda: engine.ready
     )

@@ -34,7 +34,7 @@ class World:
 
     `clock` gives Unix seconds, `monotonic` seconds of a clock that is never set back, `random` numbers in
     [0, 1). `open_http` makes the HTTP client for `api`; `sign_in` makes an account's credentials. `tidy` is
-    called after each poll, which leaves much memory free.
+    called after several answers, which leave much memory free.
     """
 
     clock: Callable[[], float]
@@ -183,4 +183,5 @@ def _surroundings(config: AccountConfig, whole: Config, shop: Shop, signer: Sign
         record=shop.record,
         turns=shop.board.turns,
         hours=shop.board.hours,
+        tidy=world.tidy,
     )

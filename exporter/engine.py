@@ -264,7 +264,6 @@ class Engine:
             return True
         finally:
             del self._polling[task]
-            self._world.tidy()
 
     def _lacks_newest_hour(self, item: Item) -> bool:
         hours = self.board.state(item.id).hours

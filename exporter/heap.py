@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
-from functools import cache
 
 # Names and values of glibc's <malloc.h>.
 _M_TRIM_THRESHOLD = -1
@@ -16,7 +14,7 @@ _LARGE_BYTES = 4 * 1024 * 1024
 
 def keep_one_heap() -> None:
     """One heap for all threads, and nothing in it larger than an answer, so that it does not fray."""
-    set_option = _function("mallopt")
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_M_ARENA_MAX, 1)
         set_option(_M_MMAP_THRESHOLD, _LARGE_BYTES)
@@ -25,12 +23,6 @@ def keep_one_heap() -> None:
 
 def give_back() -> None:
     """Give what is free back to the system, also where it lies between what is in use; some milliseconds."""
-    trim = _function("malloc_trim")
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
-
-
-@cache
-def _function(name: str) -> Callable[..., object] | None:
-    function: Callable[..., object] | None = getattr(ctypes.CDLL(None), name, None)
-    return function

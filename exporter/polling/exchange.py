@@ -29,7 +29,8 @@ class Surroundings:
     `clock` gives Unix seconds and `sleep` takes seconds. `settle_seconds` and `every_seconds` are those of
     the configuration's `poll`. `random` gives numbers in [0, 1). `in_flight` bounds the requests an account
     has open at a time. `record` is told what came in. Work on answers waits for its `turns`. `hours` gives
-    what is known of an item that is watched for exactly the metrics given: it need not be read again.
+    what is known of an item that is watched for exactly the metrics given: it need not be read again. `tidy`
+    is called after several answers, which leave much memory free.
     """
 
     client: XClient
@@ -45,6 +46,7 @@ class Surroundings:
     record: Record = field(default_factory=Unrecorded)
     turns: Turns = field(default_factory=Turns)
     hours: Callable[[str, Sequence[Metric]], Hours | None] = _no_hours
+    tidy: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

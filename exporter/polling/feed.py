@@ -156,6 +156,9 @@ class Feed:
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._workers, len(queue))):
                 group.create_task(work())
+        if len(pending) > 1:
+            # What one answer leaves free, the next one takes again.
+            self._with.tidy()
         return round_
 
     async def _ask_again(self, channel: Channel, faulty: Sequence[Item], deadline: float) -> None:
