@@ -12,8 +12,6 @@ from exporter.model import HOUR_SECONDS, ItemReport, Passage, has_number
 
 # Whole numbers that add up to less than this are added and subtracted without any rounding on the way.
 _EXACT_BELOW = 2.0**51
-# Rows that go and rows that come when an hour later X tells a new one and restates two.
-_MOVES = 3
 
 
 @dataclass(slots=True)  # not frozen, which takes thrice the time to make, and it is made for every item
@@ -111,14 +109,14 @@ def _sum(column: array[float]) -> float:
     return math.fsum(known) if known else math.nan
 
 
-def _moved(sums: array[float], gone: array[float], come: array[float], values: array[float]) -> array[float]:
-    """The sums over `values`, which hold the rows that have `come` and no longer those that are `gone`.
+def _moved(
+    sums: array[float], over: array[float], restated: array[float], come: array[float]
+) -> array[float]:
+    """`sums` without one row that is `over`, and with three that have `come`, where two were `restated`.
 
-    `sums` are those before. Empty where other than three rows came and went, as they do in an hour.
+    That is what happens in an hour. Empty where the sums have to be added up anew.
     """
     width = len(sums)
-    if not len(gone) == len(come) == _MOVES * width:
-        return array("d")
     moved = [
         total + one + two + three - four - five - six
         for total, one, two, three, four, five, six in zip(
@@ -126,20 +124,15 @@ def _moved(sums: array[float], gone: array[float], come: array[float], values: a
             come[:width],
             come[width : 2 * width],
             come[2 * width :],
-            gone[:width],
-            gone[width : 2 * width],
-            gone[2 * width :],
+            over,
+            restated[:width],
+            restated[width:],
             strict=True,
         )
     ]
     # What is not whole may have been rounded, and an hour without a number has made a NaN of the sum.
-    return array(
-        "d",
-        [
-            total if 0 <= total < _EXACT_BELOW and total.is_integer() else _sum(values[place::width])
-            for place, total in enumerate(moved)
-        ],
-    )
+    total = sum(moved)
+    return array("d", moved if total.is_integer() and total < _EXACT_BELOW and min(moved) >= 0 else ())
 
 
 @dataclass(slots=True)
@@ -230,7 +223,8 @@ def _joined(
         values = hours.values[over:stays] + come
         restated = hours.values[stays:]
         revised = _revised(restated, come, width, has_gaps=has_gaps)
-        sums = _moved(hours.sums, hours.values[:over] + restated, come, values)
+        usual = over == width and len(restated) == 2 * width and len(come) == 3 * width
+        sums = _moved(hours.sums, hours.values[:over], restated, come) if usual else array("d")
         covered = 0 if has_gaps else covered + first - since
         joined = Hours(since, width, values, _within(passage, since, last), covered, sums)
     else:
