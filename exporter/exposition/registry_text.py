@@ -1,7 +1,8 @@
 """The exporter's own metrics as text, from a prometheus_client registry.
 
 prometheus_client escapes and sorts every label of every sample on each scrape, which would take most
-of the time of one. Here what stands before a sample's value is remembered from the scrape before.
+of the time of one. Here what stands before a sample's value is remembered from the scrape before, and the
+whole text of a family that is given again unchanged.
 """
 
 from __future__ import annotations
@@ -21,38 +22,65 @@ _TEXT_TYPES = {"info": "gauge", "stateset": "gauge", "gaugehistogram": "histogra
 _Series = tuple[str, tuple[tuple[str, str], ...]]
 
 
+class _Family:
+    """The text of `metric` in either format, and what stands before the value of each of its samples."""
+
+    def __init__(self, metric: Metric, before: _Family | None) -> None:
+        self.metric = metric
+        self._texts: dict[bool, str] = {}
+        self._known = {} if before is None else before.beginnings
+        self.beginnings: dict[_Series, str] = {}
+
+    def text(self, *, openmetrics: bool) -> str:
+        """Head and samples, each line ended by a newline."""
+        text = self._texts.get(openmetrics)
+        if text is None:
+            metric = self.metric
+            created = f"{metric.name}_created"
+            lines = [_openmetrics_head(metric) if openmetrics else _text_head(metric)]
+            lines += [
+                f"{self._beginning(sample)} {_number(sample.value)}\n"
+                for sample in metric.samples
+                if sample.name != created
+            ]
+            text = self._texts[openmetrics] = "".join(lines)
+        return text
+
+    def _beginning(self, sample: Sample) -> str:
+        series = (sample.name, tuple(sample.labels.items()))
+        beginning = self.beginnings.get(series) or self._known.get(series) or _beginning(sample)
+        self.beginnings[series] = beginning
+        return beginning
+
+
 class RegistryText:
     """Renders `registry` as prometheus_client does, without the `_created` series of its counters.
 
-    Neither format needs those, and the text format would have to make gauges of them.
+    Neither format needs those, and the text format would have to make gauges of them. A `Metric` that is the
+    same object as before is taken to be unchanged.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        self._beginnings: dict[_Series, str] = {}
+        self._families: dict[str, _Family] = {}
 
     def render(self, names: frozenset[str] | None, *, openmetrics: bool) -> bytes:
         """The metrics as they are now, without ``# EOF``; `names` keeps only those, None keeps all."""
-        source = self._registry if names is None else self._registry.restricted_registry(names)
-        lines: list[str] = []
-        used: dict[_Series, str] = {}
-        for metric in source.collect():
-            lines.append(_openmetrics_head(metric) if openmetrics else _text_head(metric))
-            created = f"{metric.name}_created"
-            lines.extend(
-                f"{self._beginning(sample, used)} {_number(sample.value)}\n"
-                for sample in metric.samples
-                if sample.name != created
-            )
-        if names is None:
-            # Series that are gone are forgotten with the dictionary they stood in.
-            self._beginnings = used
-        return "".join(lines).encode()
-
-    def _beginning(self, sample: Sample, used: dict[_Series, str]) -> str:
-        series = (sample.name, tuple(sample.labels.items()))
-        beginning = used[series] = self._beginnings.get(series) or _beginning(sample)
-        return beginning
+        if names is not None:
+            chosen = self._registry.restricted_registry(names).collect()
+            return "".join(
+                [_Family(metric, None).text(openmetrics=openmetrics) for metric in chosen]
+            ).encode()
+        families: dict[str, _Family] = {}
+        texts = []
+        for metric in self._registry.collect():
+            known = self._families.get(metric.name)
+            family = known if known is not None and known.metric is metric else _Family(metric, known)
+            families[metric.name] = family
+            texts.append(family.text(openmetrics=openmetrics))
+        # Families and series that are gone are forgotten.
+        self._families = families
+        return "".join(texts).encode()
 
 
 def _beginning(sample: Sample) -> str:

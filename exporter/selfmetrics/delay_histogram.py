@@ -19,9 +19,11 @@ class DelayHistogram(Collector):
         self._le = (*map(repr, self._bounds[:-1]), "+Inf")
         self._counts: dict[str, list[int]] = {}
         self._sums: dict[str, float] = {}
+        self._given: list[HistogramMetricFamily] = []
 
     def watch(self, endpoint: str) -> None:
         """Let the series of `endpoint` stand at 0, so that first increments are seen."""
+        self._given = []
         self._counts.setdefault(endpoint, [0] * len(self._bounds))
         self._sums.setdefault(endpoint, 0.0)
 
@@ -43,9 +45,10 @@ class DelayHistogram(Collector):
         ]
 
     def collect(self) -> list[HistogramMetricFamily]:
-        """The family with the buckets of each endpoint watched."""
-        families = self.describe()
-        for endpoint, counts in self._counts.items():
-            buckets = list(zip(self._le, accumulate(counts), strict=True))
-            families[0].add_metric([endpoint], buckets, self._sums[endpoint])
-        return families
+        """The family with the buckets of each endpoint watched; the same again until something is counted."""
+        if not self._given:
+            self._given = self.describe()
+            for endpoint, counts in self._counts.items():
+                buckets = list(zip(self._le, accumulate(counts), strict=True))
+                self._given[0].add_metric([endpoint], buckets, self._sums[endpoint])
+        return self._given

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Iterable
 from enum import StrEnum
 
-from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -14,6 +13,7 @@ from prometheus_client.registry import CollectorRegistry
 
 from exporter.model import Endpoint, ItemErrorType, Kind
 from exporter.selfmetrics.delay_histogram import DelayHistogram
+from exporter.selfmetrics.remembering import Counter, Gauge, Histogram
 from exporter.signin.scheme import RefreshOutcome
 from exporter.xapi.failures import PARK_REASONS, RETRY_REASONS
 

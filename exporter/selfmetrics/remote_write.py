@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-from prometheus_client import Counter, Gauge
+import prometheus_client
 from prometheus_client.registry import CollectorRegistry
+
+from exporter.selfmetrics.remembering import Counter, Gauge
 
 
 class SendFailure(StrEnum):
@@ -77,7 +79,8 @@ class RemoteWriteMetrics:
             "Settled hours of items that wait to be sent.",
             registry=registry,
         )
-        self._lag = Gauge(
+        # It asks for the time at each scrape.
+        self._lag = prometheus_client.Gauge(
             "x_exporter_remote_write_lag_seconds",
             "For how long the oldest hour that waits could have been sent already; 0 while none waits.",
             registry=registry,
