@@ -17,6 +17,8 @@ _TURN_SECONDS = 0.001
 
 # In one round of the loop a request is noticed, in the next it is read, in a third it is answered.
 _ROUNDS_BETWEEN = 3
+# A round in which anything is noticed takes longer.
+_NOTHING_SECONDS = 0.00005
 
 
 class Turns:
@@ -35,11 +37,15 @@ class Turns:
     async def run(self, steps: Generator[None, None, T]) -> T:
         """What `steps` returns in the end; the caller goes on in a round after its last turn."""
         ended = list[T]()
+        time = asyncio.get_running_loop().time
         # What is half done fills memory, so one thing is finished before another is begun.
         async with self._one_at_a_time:
             while not ended:
                 for _ in range(_ROUNDS_BETWEEN):
+                    began = time()
                     await asyncio.sleep(0)
+                    if time() - began < _NOTHING_SECONDS:
+                        break
                 ended = _turn(steps)
         await asyncio.sleep(0)
         return ended[0]

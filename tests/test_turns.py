@@ -13,14 +13,18 @@ from exporter.turns import Turns
 
 
 class Rounds:
-    """Counts how often the event loop has come round while the context lasts."""
+    """Counts how often the event loop has come round, and does something for `busy_seconds` each time."""
 
-    def __init__(self) -> None:
+    def __init__(self, busy_seconds: float = 0) -> None:
         self.count = 0
+        self._busy_seconds = busy_seconds
 
     async def run(self) -> None:
         while True:
             self.count += 1
+            until = time.perf_counter() + self._busy_seconds
+            while time.perf_counter() < until:
+                pass
             await asyncio.sleep(0)
 
 
@@ -39,7 +43,7 @@ def test_all_steps_are_taken_in_order() -> None:
 
 def test_between_two_turns_a_request_can_be_noticed_read_and_answered() -> None:
     async def work() -> int:
-        rounds = Rounds()
+        rounds = Rounds(busy_seconds=0.0001)
         others = asyncio.create_task(rounds.run())
         await Turns().take(slow_steps(10, 0.002))
         others.cancel()
@@ -61,7 +65,7 @@ def test_short_steps_share_a_turn() -> None:
 
 def test_two_that_work_take_turns_and_never_follow_each_other_at_once() -> None:
     async def work() -> list[int]:
-        rounds = Rounds()
+        rounds = Rounds(busy_seconds=0.0001)
         others = asyncio.create_task(rounds.run())
         turns = Turns()
         seen = await asyncio.gather(*(turns.take(rounds.count for _ in range(1)) for _ in range(5)))
