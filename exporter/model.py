@@ -92,15 +92,15 @@ class Item:
 class Passage:
     """The text in which X told some hours, to be known again without being read.
 
-    It tells `rows` hours, the first of which is `first` (hours since the epoch), in `length` bytes. `mark` is
-    its XXH3, 64 bits. Its first hour takes `cut` bytes, and `rest` is the XXH3 of all after that.
+    It tells `rows` hours, the first of which is `first` (hours since the epoch): that one in `head_length`
+    bytes, all others in `rest_length` bytes after it. `head` and `rest` are the XXH3 of either, 64 bits.
     """
 
     first: int
     rows: int
-    length: int
-    mark: int
-    cut: int
+    head_length: int
+    head: int
+    rest_length: int
     rest: int
 
 

@@ -12,9 +12,9 @@ from exporter.figures.window import AnswerHours
 from exporter.model import ItemProblem, ItemReport
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which takes thrice the time to make, and it is made for every item
 class ItemState:
-    """All that X has said about one item.
+    """All that X has said about one item; never changed once made.
 
     `up` is whether its last answer for the item carried data, None until there was one. `hours` are the
     complete hours known. `total` is X's own sum over its sliding 28 hours (`metrics_total`), one number a

@@ -130,11 +130,8 @@ class Series:
             return None
         last = body.rfind(_BETWEEN, self.start, body.rfind(_BETWEEN, self.start, self.end)) + 2
         second = body.find(_BETWEEN, self.start) + 2
-        text = memoryview(body)
-        whole, rest = text[self.start : last], text[second:last]
-        return Passage(
-            first, rows, len(whole), xxh3_64_intdigest(whole), second - self.start, xxh3_64_intdigest(rest)
-        )
+        head, rest = _mark(body, self.start, second), _mark(body, second, last)
+        return Passage(first, rows, second - self.start, head, last - second, rest)
 
 
 def _series(body: bytes, start: int, hours: Hours | None, over: int) -> Series:
@@ -143,8 +140,11 @@ def _series(body: bytes, start: int, hours: Hours | None, over: int) -> Series:
     if passage is not None:
         # Within the same hour a series begins as it did before; in the next hour, with the second bucket.
         for gone in (over, 1 - over):
-            rest = start + passage.length - (passage.cut if gone else 0)
-            if _mark(body, start, rest) == (passage.rest if gone else passage.mark):
+            after = start if gone else start + passage.head_length
+            rest = after + passage.rest_length
+            if _mark(body, after, rest) == passage.rest and (
+                gone or _mark(body, start, after) == passage.head
+            ):
                 return Series(body, start, rest, body.find(b"]", rest), hours, passage, gone)
     return Series(body, start, start, body.find(b"]", start), None, None, 0)
 
