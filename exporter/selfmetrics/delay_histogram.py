@@ -17,14 +17,14 @@ class DelayHistogram(Collector):
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = (*map(float, bounds), inf)
         self._le = (*map(repr, self._bounds[:-1]), "+Inf")
-        self._counts: dict[str, list[int]] = {}
+        self._counts: dict[str, list[float]] = {}
         self._sums: dict[str, float] = {}
         self._given: list[HistogramMetricFamily] = []
 
     def watch(self, endpoint: str) -> None:
         """Let the series of `endpoint` stand at 0, so that first increments are seen."""
         self._given = []
-        self._counts.setdefault(endpoint, [0] * len(self._bounds))
+        self._counts.setdefault(endpoint, [0.0] * len(self._bounds))
         self._sums.setdefault(endpoint, 0.0)
 
     def observe(self, endpoint: str, delays: Mapping[float, int]) -> None:
