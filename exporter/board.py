@@ -167,19 +167,13 @@ class Board:
                 self._page.update(key, pieces)
                 self._slots[key].stale_at = rendered.stale_at[key]
             self._note_next_stale()
-            merged = rendered.merged.values()
-            return Absorbed(
-                before,
-                rendered.states,
-                sum([each.revised for each in merged]),
-                Counter(
-                    [
-                        (state.answered_at, hour)
-                        for state, each in zip(before.values(), merged, strict=True)
-                        for hour in each.first_told
-                    ]
-                ),
-            )
+            revised = sum([merged.revised for merged in rendered.merged.values()])
+            first_told = [
+                (before[item_id].answered_at, hour)
+                for item_id, merged in rendered.merged.items()
+                for hour in merged.first_told
+            ]
+            return Absorbed(before, rendered.states, revised, Counter(first_told))
 
     async def forget_hours(self, items: Iterable[Item]) -> None:
         """Take back every hour of `items`: they turned out to stand under the wrong label."""

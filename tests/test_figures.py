@@ -171,6 +171,29 @@ def test_sums_reach_over_28_hours_and_no_further() -> None:
     assert (list(known.sums), known.covered, known.count) == ([28], 28, 28)
 
 
+def test_a_sum_that_no_float_holds_is_absent() -> None:
+    assert math.isnan(merged([(-2, 1.7e308), (-1, 1.7e308)], sliding(0.1)).sums[0])
+    assert math.isnan(merged([(-3, NAN), (-2, 1.7e308), (-1, 1.7e308)], sliding(0.1)).sums[0])
+
+
+odd = st.sampled_from([0.5, -3.0, 2.0**52, NAN])
+three_hours = st.lists(st.integers(0, 9).map(float) | odd, min_size=6, max_size=6)
+
+
+@given(st.lists(three_hours, max_size=35))
+def test_sums_carried_on_from_hour_to_hour_are_those_of_the_hours(told: list[list[float]]) -> None:
+    starts = tuple(at(hour) for hour in range(-28, 0))
+    day = ItemReport("1", starts, array("d", range(56)))
+    known = merge(None, day, 2, AnswerHours(sliding(0))).hours
+    for now, numbers in enumerate(told, start=1):
+        starts = tuple(at(now + hour) for hour in (-3, -2, -1))
+        later = ItemReport("1", starts, array("d", numbers))
+        known = merge(known, later, 2, AnswerHours(sliding(now))).hours
+        assert known is not None
+        anew = Hours(known.first, 2, known.values)
+        assert (repr(known.sums), known.covered) == (repr(anew.sums), anew.covered)
+
+
 def test_sums_beyond_what_a_float_counts_by_ones_are_rounded_once() -> None:
     hours = merged([(-3, 2.0**53), (-2, 1), (-1, 1)], sliding(0.1))
     assert list(hours.sums) == [2.0**53 + 2]

@@ -101,12 +101,15 @@ def _covered(values: array[float], width: int) -> int:
 
 
 def _sum(column: array[float]) -> float:
-    """The sum of the numbers in `column`, rounded once, NaN without any."""
-    total = math.fsum(column)
-    if total == total:  # noqa: PLR0124 - NaN alone differs from itself: every hour has a number
-        return total
-    known = [value for value in column if not math.isnan(value)]
-    return math.fsum(known) if known else math.nan
+    """The sum of the numbers in `column`, rounded once; NaN without any, and where no float holds it."""
+    try:
+        total = math.fsum(column)
+        if total == total:  # noqa: PLR0124 - NaN alone differs from itself: every hour has a number
+            return total
+        known = [value for value in column if not math.isnan(value)]
+        return math.fsum(known) if known else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def _moved(
@@ -131,8 +134,8 @@ def _moved(
         )
     ]
     # What is not whole may have been rounded, and an hour without a number has made a NaN of the sum.
-    total = sum(moved)
-    return array("d", moved if total.is_integer() and total < _EXACT_BELOW and min(moved) >= 0 else ())
+    exact = all(map(float.is_integer, moved)) and min(moved) >= 0 and sum(moved) < _EXACT_BELOW
+    return array("d", moved if exact else ())
 
 
 @dataclass(slots=True)
