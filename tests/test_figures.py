@@ -4,7 +4,7 @@ import math
 from array import array
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.figures.hours import Hours, merge
@@ -181,6 +181,7 @@ three_hours = st.lists(st.integers(0, 9).map(float) | odd, min_size=6, max_size=
 
 
 @given(st.lists(three_hours, max_size=35))
+@example([[0.0] * 6, [0.0] * 5 + [2.0**52], [0.0] * 5 + [0.5]])
 def test_sums_carried_on_from_hour_to_hour_are_those_of_the_hours(told: list[list[float]]) -> None:
     starts = tuple(at(hour) for hour in range(-28, 0))
     day = ItemReport("1", starts, array("d", range(56)))

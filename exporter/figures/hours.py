@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from exporter.figures.window import WINDOW_HOURS, AnswerHours, ToldHours
 from exporter.model import HOUR_SECONDS, ItemReport, Passage, has_number
 
-# Whole numbers that add up to less than this are added and subtracted without any rounding on the way.
-_EXACT_BELOW = 2.0**51
+# Halves that add up to less than this are added and subtracted without any rounding on the way.
+_EXACT_BELOW = 2.0**49
 
 
 @dataclass(slots=True)  # not frozen, which takes thrice the time to make, and it is made for every item
@@ -119,6 +119,8 @@ def _moved(
 
     That is what happens in an hour. Empty where the sums have to be added up anew.
     """
+    if not sum(sums) < _EXACT_BELOW:  # NaN is not below it either
+        return array("d")
     width = len(sums)
     moved = [
         total + one + two + three - four - five - six
