@@ -94,8 +94,7 @@ def _text(asked: _Asked) -> str:
 
 def _entries(asked: _Asked, place: int) -> str:
     """What is told of one item; its id is left open."""
-    restated = _RESTATED_HOURS
-    variants = [_SETTLED] * (HOURS - restated) + [asked.turn] * restated
+    variants = [_SETTLED] * (HOURS - _RESTATED_HOURS) + [asked.turn] * _RESTATED_HOURS
     starts = range(asked.end - HOURS * HOUR_SECONDS, asked.end, HOUR_SECONDS)
     bucket = _media_bucket if asked.path == MEDIA_PATH else _post_bucket
     buckets = ",".join(map(bucket, [place] * HOURS, starts, variants))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from types import ModuleType
 
 import prometheus_client
 import pytest
@@ -54,25 +55,14 @@ ACTS: dict[str, Callable[[Instruments, str, float], object]] = {
 acts = st.tuples(st.sampled_from(sorted(ACTS)), names, amounts)
 
 
-def ours() -> Instruments:
+def instruments_of(library: ModuleType) -> Instruments:
     registry = CollectorRegistry()
     return Instruments(
         registry,
-        remembering.Counter("c", "A counter.", ["one"], registry=registry),
-        remembering.Gauge("g", "A gauge.", ["one"], registry=registry),
-        remembering.Histogram("h", "A histogram.", ["one"], buckets=(1, 5), registry=registry),
-        remembering.Gauge("bare", "Without labels.", registry=registry),
-    )
-
-
-def theirs() -> Instruments:
-    registry = CollectorRegistry()
-    return Instruments(
-        registry,
-        prometheus_client.Counter("c", "A counter.", ["one"], registry=registry),
-        prometheus_client.Gauge("g", "A gauge.", ["one"], registry=registry),
-        prometheus_client.Histogram("h", "A histogram.", ["one"], buckets=(1, 5), registry=registry),
-        prometheus_client.Gauge("bare", "Without labels.", registry=registry),
+        library.Counter("c", "A counter.", ["one"], registry=registry),
+        library.Gauge("g", "A gauge.", ["one"], registry=registry),
+        library.Histogram("h", "A histogram.", ["one"], buckets=(1, 5), registry=registry),
+        library.Gauge("bare", "Without labels.", registry=registry),
     )
 
 
@@ -80,7 +70,7 @@ def theirs() -> Instruments:
 def test_whatever_is_done_a_scrape_reads_what_the_library_would_tell(
     *, history: list[tuple[Act, bool]], openmetrics: bool
 ) -> None:
-    mine, others = ours(), theirs()
+    mine, others = instruments_of(remembering), instruments_of(prometheus_client)
     text, plain = RegistryText(mine.registry), RegistryText(others.registry)
     for act, scraped in [*history, (("see", "a", 0.0), True)]:
         mine.act(act)
@@ -91,7 +81,7 @@ def test_whatever_is_done_a_scrape_reads_what_the_library_would_tell(
 
 
 def test_what_has_not_changed_is_given_again_and_what_has_is_not() -> None:
-    mine = ours()
+    mine = instruments_of(remembering)
     mine.act(("count", "a", 1))
     first, again = mine.counter.collect(), mine.counter.collect()
     mine.act(("count", "a", 1))
