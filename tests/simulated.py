@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -108,6 +108,7 @@ def play(
     epoch: float = FIVE_PAST_EIGHT,
     random: Callable[[], float] = lambda: 0.5,
     folder: Path | None = None,
+    tidy: Callable[[], None] = lambda: None,
 ) -> T:
     """Run `act` with an engine that watches what the configuration `text` names.
 
@@ -129,7 +130,9 @@ def play(
             recorder = None
             if folder is not None:
                 recorder = Recorder(clock, sleep, silent_logger(), metrics.watch_journal().set)
-            engine = Engine(_world(x, clock, sleep, random), metrics, silent_logger(), recorder)
+            engine = Engine(
+                replace(_world(x, clock, sleep, random), tidy=tidy), metrics, silent_logger(), recorder
+            )
             content = (text or config_text(1)).encode()
             await engine.apply(parse_config(content, "test.yaml", folder or Path.cwd(), {}))
             return engine

@@ -383,3 +383,14 @@ def test_every_odd_way_of_answering_shows_the_same_figures() -> None:
 
     text = config_text(media=30, posts=30)
     assert play(act, text=text, knobs=odd) == play(act, text=text)
+
+
+@pytest.mark.parametrize(("media", "times"), [(100, 0), (101, 1)])
+def test_memory_is_given_back_after_several_answers_and_not_after_one(media: int, times: int) -> None:
+    tidied: list[bool] = []
+
+    async def act(play: Play) -> None:
+        await play.poll()
+
+    play(act, text=config_text(media), tidy=lambda: tidied.append(True))
+    assert len(tidied) == times
