@@ -120,6 +120,14 @@ def test_a_problem_without_its_type_is_told_by_the_title(
     assert_is(failed(row[1], document), row)
 
 
+@pytest.mark.parametrize("row", JSON_ROWS, ids=lambda row: row[0])
+def test_a_problem_is_told_although_a_word_beside_it_is_no_utf_8(
+    row: Row,
+) -> None:
+    body = body_of(row[0]).replace(b"{", b'{"instance":"caf\xe9",', 1)
+    assert_is(failed(row[1], body), row)
+
+
 def test_a_missing_plan_is_told_by_the_reason_alone() -> None:
     assert failed(403, {"reason": "client-not-enrolled"}).reason is Reason.NOT_ENROLLED
     assert failed(403, {"reason": "user-not-enrolled"}).reason is Reason.NOT_ENROLLED
@@ -412,11 +420,16 @@ WORDS = st.sampled_from(
     ],
 )
 PROBLEMS = st.dictionaries(st.sampled_from(KEYS), JSON_VALUES | WORDS, max_size=8)
+BROKEN = st.sampled_from([b"\x80", b"\xc3", b"\xe2\x82", b"\xed\xa0\x80", b"\xff"])
 BODIES = st.one_of(
     st.binary(max_size=200),
     st.builds(lambda value: json.dumps(value).encode(), JSON_VALUES),
     st.builds(lambda value: json.dumps(value).encode(), PROBLEMS),
     st.builds(lambda value: json.dumps({"errors": value}).encode(), st.lists(PROBLEMS, max_size=3)),
+    # JSON but for the text's encoding.
+    st.builds(
+        lambda text, broken: b'{"detail":"%b%b"}' % (text.encode(), broken), st.text(max_size=5), BROKEN
+    ),
 )
 HEADERS = st.dictionaries(
     st.sampled_from(

@@ -84,7 +84,8 @@ def _document(body: bytes) -> Mapping[str, object] | None:
     if len(body) > _LARGEST_BODY_BYTES:
         return None
     try:
-        document = msgspec.json.decode(body)
+        # A byte that is no UTF-8 spoils a word of the complaint, not its meaning.
+        document = msgspec.json.decode(body.decode("utf-8", "replace"))
     except (msgspec.DecodeError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
