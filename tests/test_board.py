@@ -19,6 +19,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.board import Board, Watch
+from exporter.config.values import label_name
 from exporter.exposition.families import FAMILIES
 from exporter.exposition.page import Page
 from exporter.figures.state import ItemState
@@ -490,7 +491,9 @@ def info_labels(text: str, parse: Callable[[str], Iterable[Family]]) -> dict[str
     # What the configuration lets through: printable, and half a surrogate pair from the environment.
     st.text(st.characters(exclude_categories=["Cc"]), min_size=1),
     st.dictionaries(
-        st.from_regex(r"[a-z_][a-z0-9_]{3,12}", fullmatch=True), st.text(max_size=20), max_size=3
+        st.from_regex("[a-zA-Z_][a-zA-Z0-9_]{0,12}", fullmatch=True).filter(label_name),
+        st.text(max_size=20),
+        max_size=3,
     ),
 )
 def test_any_name_and_label_comes_back_through_both_parsers(name: str, labels: dict[str, str]) -> None:
