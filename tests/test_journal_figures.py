@@ -66,3 +66,8 @@ def test_a_number_beyond_the_last_metric_is_refused() -> None:
 def test_bytes_that_no_row_of_two_gives_are_refused(figures: bytes) -> None:
     with pytest.raises(TornError):
         decode(figures, 2)
+
+
+def test_the_bytes_of_a_narrower_row_are_refused() -> None:
+    with pytest.raises(TornError):
+        decode(encode(array("d", [0.0, 0.0])), 3)

@@ -55,7 +55,10 @@ def decode(figures: bytes, width: int) -> array[float]:
     """
     if not figures:
         return array("d", [math.nan]) * width
-    head = figures[: (width + 1) // 2]
+    room = (width + 1) // 2
+    if len(figures) < room:
+        raise TornError("a row of figures has the wrong length")
+    head = figures[:room]
     layout = _layout(head)
     if layout.places and layout.places[-1] >= width:
         raise TornError("a row of figures is too wide")
