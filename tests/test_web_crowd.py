@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from exporter.exposition.page import Page
 from exporter.web.addresses import bind
@@ -293,6 +294,36 @@ def test_for_whoever_comes_later_and_reads_nothing_the_kernel_holds_little() -> 
             return len(await rest(client))
 
     assert 10_000 < asyncio.run(ask()) < 1_000_000
+
+
+def test_who_comes_later_is_written_to_in_smaller_parts() -> None:
+    app = build_app(services(page_of(slots=100, lines=1000)))
+    written: list[int] = []
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        async def noted(message: Message) -> None:
+            written.append(len(message.get("body", b"")))
+            await send(message)
+
+        await app(scope, receive, noted)
+
+    async def largest_part(port: int) -> int:
+        written.clear()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /metrics HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n")
+        received = await reader.read()
+        writer.close()
+        assert len(received) > sum(written) > 300_000
+        return max(written)
+
+    async def ask() -> tuple[int, int]:
+        with ExitStack() as stack:
+            async with WebServer(noting, [bind("127.0.0.1", 0)]) as server:
+                early = await largest_part(server.port)
+                await first_clients(server.port, stack)
+                return early, await largest_part(server.port)
+
+    assert asyncio.run(ask()) == (256 * 1024, 64 * 1024)
 
 
 def test_who_reads_drop_by_drop_has_a_minute_for_it() -> None:

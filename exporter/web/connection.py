@@ -24,6 +24,9 @@ _ANSWER_SECONDS = 60
 _WELCOME_CLIENTS = 8
 _SEND_BYTES = 128 * 1024
 
+# In the ASGI scope's `state`: whether the client is one of those.
+WELCOME = "welcome"
+
 
 class Connection(H11Protocol):
     """uvicorn's HTTP/1.1 connection, closed when a head or the taking of an answer lasts too long.
@@ -44,7 +47,8 @@ class Connection(H11Protocol):
 
     def open(self, accepted: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Begin on a socket just accepted, with a TLS handshake if `tls` is given."""
-        if len(self._crowd) > _WELCOME_CLIENTS:
+        self.app_state[WELCOME] = len(self._crowd) <= _WELCOME_CLIENTS
+        if not self.app_state[WELCOME]:
             accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
         self._opening = self.loop.create_task(self._open(accepted, tls))
         self._opening.add_done_callback(lambda _: self._opened(accepted))

@@ -13,9 +13,12 @@ from starlette.types import Receive, Scope, Send
 from exporter.exposition.negotiation import OPENMETRICS, Encoding, negotiate_encoding, negotiate_format
 from exporter.exposition.page import Body, Page
 from exporter.exposition.registry_text import RegistryText
+from exporter.web.connection import WELCOME
 
-# What one client that reads slowly may hold in memory beside the page that all share.
+# What one client that reads slowly may hold in memory beside the page that all share; more for those few that
+# the system takes a whole page for.
 _WRITE_BYTES = 64 * 1024
+_WELCOME_WRITE_BYTES = 256 * 1024
 
 
 class MetricsEndpoint:
@@ -45,7 +48,8 @@ class MetricsEndpoint:
             answer.append((b"content-encoding", encoding.value.encode()))
         await send({"type": "http.response.start", "status": 200, "headers": answer})
         if scope["method"] != "HEAD":
-            for chunk in _chunks(body):
+            welcome = scope.get("state", {}).get(WELCOME, False)
+            for chunk in _chunks(body, _WELCOME_WRITE_BYTES if welcome else _WRITE_BYTES):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 if encoding is Encoding.IDENTITY:
                     # It may have cost some milliseconds of inflating; others are served in between.
@@ -68,7 +72,7 @@ def _names(query: bytes) -> frozenset[str] | None:
     return None if asked is None else frozenset(asked)
 
 
-def _chunks(body: Body) -> Iterator[bytes]:
+def _chunks(body: Body, most_bytes: int) -> Iterator[bytes]:
     for part in body.parts:
-        for start in range(0, len(part), _WRITE_BYTES):
-            yield part[start : start + _WRITE_BYTES]
+        for start in range(0, len(part), most_bytes):
+            yield part[start : start + most_bytes]
