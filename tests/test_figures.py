@@ -176,12 +176,13 @@ def test_a_sum_that_no_float_holds_is_absent() -> None:
     assert math.isnan(merged([(-3, NAN), (-2, 1.7e308), (-1, 1.7e308)], sliding(0.1)).sums[0])
 
 
-odd = st.sampled_from([0.5, -3.0, 2.0**52, NAN])
+odd = st.sampled_from([0.5, -3.0, 2.0**52, 2.0**60, -(2.0**60), NAN])
 three_hours = st.lists(st.integers(0, 9).map(float) | odd, min_size=6, max_size=6)
 
 
 @given(st.lists(three_hours, max_size=35))
 @example([[0.0] * 6, [0.0] * 5 + [2.0**52], [0.0] * 5 + [0.5]])
+@example([[0.0] * 6, [2.0**60, 0.0, -(2.0**60), 0.0, 0.0, 0.0]])
 def test_sums_carried_on_from_hour_to_hour_are_those_of_the_hours(told: list[list[float]]) -> None:
     starts = tuple(at(hour) for hour in range(-28, 0))
     day = ItemReport("1", starts, array("d", range(56)))

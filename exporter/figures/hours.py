@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from exporter.figures.window import WINDOW_HOURS, AnswerHours, ToldHours
 from exporter.model import HOUR_SECONDS, ItemReport, Passage, has_number
 
-# Halves that add up to less than this are added and subtracted without any rounding on the way.
+# Seven halves from 0 to less than this are added and subtracted without any rounding on the way.
 _EXACT_BELOW = 2.0**49
 
 
@@ -119,25 +119,17 @@ def _moved(
 
     That is what happens in an hour. Empty where the sums have to be added up anew.
     """
-    if not sum(sums) < _EXACT_BELOW:  # NaN is not below it either
+    numbers = (*sums, *come, *over, *restated)
+    if min(numbers) < 0 or max(numbers) >= _EXACT_BELOW:
         return array("d")
     width = len(sums)
+    rows = [numbers[start : start + width] for start in range(0, len(numbers), width)]
     moved = [
         total + one + two + three - four - five - six
-        for total, one, two, three, four, five, six in zip(
-            sums,
-            come[:width],
-            come[width : 2 * width],
-            come[2 * width :],
-            over,
-            restated[:width],
-            restated[width:],
-            strict=True,
-        )
+        for total, one, two, three, four, five, six in zip(*rows, strict=True)
     ]
     # What is not whole may have been rounded, and an hour without a number has made a NaN of the sum.
-    exact = all(map(float.is_integer, moved)) and min(moved) >= 0 and sum(moved) < _EXACT_BELOW
-    return array("d", moved if exact else ())
+    return array("d", moved if all(map(float.is_integer, moved)) else ())
 
 
 @dataclass(slots=True)
